@@ -1,0 +1,58 @@
+import { Module } from '@nestjs/common';
+import { PostgresModule } from '@spooled/postgres';
+import { AdminController } from './admin/admin.controller.js';
+import { AUTH_CONFIG, loadAuthConfig } from './config.js';
+import { AuthChanges } from './credentials/auth-changes.js';
+import { CredentialsResponder } from './credentials/credentials.responder.js';
+import { CredentialsService } from './credentials/credentials.service.js';
+import { DemoOrganization } from './demo-organization.service.js';
+import { KeySecrets } from './keys/key-secrets.js';
+import { KeysController } from './keys/keys.controller.js';
+import { KeysService } from './keys/keys.service.js';
+import { LastUsed } from './keys/last-used.js';
+import { PepperGuard } from './keys/pepper-guard.js';
+import { KeyRepository } from './keys/store/key.repository.js';
+import { ExpiryPruner } from './maintenance/expiry-pruner.js';
+import { OrganizationsController } from './organizations/organizations.controller.js';
+import { OrganizationsService } from './organizations/organizations.service.js';
+import { Registration } from './organizations/registration.js';
+import { OrganizationRepository } from './organizations/store/organization.repository.js';
+import { SessionRepository } from './tokens/store/session.repository.js';
+import { TokenSigner } from './tokens/token-signer.js';
+import { TokensController } from './tokens/tokens.controller.js';
+import { TokensService } from './tokens/tokens.service.js';
+
+// The host's doors into this room; nothing else may be imported from it.
+export { DemoOrganization } from './demo-organization.service.js';
+export type { DemoOrganizationState } from './demo-organization.service.js';
+export { migrations } from './migrations/index.js';
+
+/** Organizations, API keys, sessions: who may do what. */
+@Module({
+  imports: [PostgresModule.forRoom({ role: 'spooled_auth', maxConnections: 4 })],
+  providers: [
+    { provide: AUTH_CONFIG, useFactory: () => loadAuthConfig() },
+    OrganizationRepository,
+    KeyRepository,
+    SessionRepository,
+    KeySecrets,
+    TokenSigner,
+    LastUsed,
+    AuthChanges,
+    CredentialsService,
+    OrganizationsService,
+    Registration,
+    KeysService,
+    TokensService,
+    OrganizationsController,
+    KeysController,
+    TokensController,
+    AdminController,
+    CredentialsResponder,
+    PepperGuard,
+    ExpiryPruner,
+    DemoOrganization,
+  ],
+  exports: [DemoOrganization],
+})
+export class AuthModule {}

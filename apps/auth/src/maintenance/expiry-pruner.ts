@@ -1,0 +1,40 @@
+import {
+  Inject,
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { Loop } from '@spooled/runtime';
+import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import { SessionRepository } from '../tokens/store/session.repository.js';
+
+const PERIOD_MS = 60_000;
+const BATCH = 1000;
+
+/** Deletes sessions whose last token is over and tickets nobody used. Instances may run it side by side. */
+@Injectable()
+export class ExpiryPruner implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly #loop: Loop;
+
+  constructor(
+    private readonly sessions: SessionRepository,
+    @Inject(LOGGER) logger: Logger,
+    metrics: Metrics,
+  ) {
+    const step = () => this.step();
+    this.#loop = new Loop({ name: 'auth.expiry-pruner', step, logger, metrics });
+  }
+
+  onApplicationBootstrap(): void {
+    this.#loop.start();
+  }
+
+  async beforeApplicationShutdown(): Promise<void> {
+    await this.#loop.stop();
+  }
+
+  /** A full batch means that there is more. */
+  async step(): Promise<number> {
+    return (await this.sessions.prune(BATCH)) === BATCH ? 0 : PERIOD_MS;
+  }
+}

@@ -1,0 +1,5 @@
+import type { Migration } from '@spooled/postgres';
+import { auth0001 } from './0001-auth.js';
+
+/** Every migration of schema `auth`, oldest first. */
+export const migrations: readonly Migration[] = [auth0001];

@@ -1,0 +1,143 @@
+import { NestFactory } from '@nestjs/core';
+import type { INestApplicationContext } from '@nestjs/common';
+import type { PlanTier, SessionGrant } from '@spooled/contracts';
+import { HttpServer } from '@spooled/http';
+import { Database, runMigrations } from '@spooled/postgres';
+import { natsServer, testDatabase, type TestDatabase } from '@spooled/testing';
+import { randomBytes } from 'node:crypto';
+import { AppModule } from '../src/app.module.js';
+import { KeysService } from '../src/keys/keys.service.js';
+import { migrations } from '../src/migrations/index.js';
+import { OrganizationsService } from '../src/organizations/organizations.service.js';
+
+export const ADMIN_KEY = 'an-admin-key-for-tests-0123456789';
+export const JWT_SECRET = 'a-jwt-secret-for-tests-0123456789abcdef';
+
+export interface Answer<T> {
+  readonly status: number;
+  readonly headers: Headers;
+  readonly body: T;
+  readonly text: string;
+}
+
+export interface CallOptions {
+  readonly body?: unknown;
+  readonly rawBody?: string;
+  /** Sent as bearer. */
+  readonly credential?: string;
+  readonly adminKey?: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/** The whole service on a database and a bus of its own. */
+export class TestService {
+  context!: INestApplicationContext;
+
+  private constructor(
+    private readonly database: TestDatabase,
+    readonly nats: Awaited<ReturnType<typeof natsServer>>,
+  ) {}
+
+  static async start(environment: Readonly<Record<string, string>> = {}): Promise<TestService> {
+    const [database, nats] = await Promise.all([testDatabase({ isEmpty: true }), natsServer()]);
+    await runMigrations(database.url, migrations);
+    const service = new TestService(database, nats);
+    await service.boot(environment);
+    return service;
+  }
+
+  /** Starts the process's worth of modules; again after `shutDown` for a restart. */
+  async boot(environment: Readonly<Record<string, string>> = {}): Promise<void> {
+    Object.assign(process.env, {
+      DATABASE_URL: this.database.url,
+      NATS_URL: this.nats.url,
+      SPOOLED_ENV: 'test',
+      HOST: '127.0.0.1',
+      PORT: '0',
+      JWT_SECRET,
+      ADMIN_API_KEY: ADMIN_KEY,
+      LOG_LEVEL: 'silent',
+      REGISTRATION_MODE: 'open',
+      API_KEY_PEPPER: '',
+      API_KEY_PREFIX: '',
+      RATE_LIMIT_REQUESTS_PER_SECOND: '100000',
+      RATE_LIMIT_BURST_SIZE: '100000',
+      ...environment,
+    });
+    this.context = await NestFactory.createApplicationContext(AppModule, {
+      logger: false,
+      abortOnError: false,
+    });
+  }
+
+  get databaseUrl(): string {
+    return this.database.url;
+  }
+
+  async shutDown(): Promise<void> {
+    await this.context.close();
+  }
+
+  /** At the end of the test file. */
+  async stop(): Promise<void> {
+    await this.shutDown();
+    await this.nats.stop();
+    await this.database.drop();
+  }
+
+  async call<T = Record<string, unknown>>(
+    method: string,
+    path: string,
+    options: CallOptions = {},
+  ): Promise<Answer<T>> {
+    const { body, rawBody, credential, adminKey, headers } = options;
+    const { port } = this.context.get(HttpServer);
+    const payload = rawBody ?? (body === undefined ? undefined : JSON.stringify(body));
+    const response = await fetch(`http://127.0.0.1:${port}/api/v1${path}`, {
+      method,
+      body: payload,
+      headers: {
+        ...(payload === undefined ? {} : { 'content-type': 'application/json' }),
+        ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }),
+        ...(adminKey === undefined ? {} : { 'x-admin-key': adminKey }),
+        ...headers,
+      },
+    });
+    const text = await response.text();
+    const parsed = (text === '' ? undefined : JSON.parse(text)) as T;
+    return { status: response.status, headers: response.headers, body: parsed, text };
+  }
+
+  /** A new organization and its first key, made inside: the admin route allows 60 a minute only. */
+  async organization(
+    planTier: PlanTier = 'pro',
+  ): Promise<{ id: string; slug: string; key: string; keyId: string }> {
+    const request = { name: 'Test organization', slug: freshSlug() };
+    const made = await this.context.get(OrganizationsService).create(request, planTier);
+    const { id, slug } = made.organization;
+    return { id, slug, key: made.api_key.key, keyId: made.api_key.id };
+  }
+
+  /** A further key of an organization, past its plan. */
+  async key(
+    organizationId: string,
+    over: { queues?: string[]; rate_limit?: number; expires_at?: string } = {},
+  ): Promise<{ id: string; key: string }> {
+    return this.context
+      .get(Database)
+      .transaction([organizationId], (tx) =>
+        this.context.get(KeysService).issue(tx, organizationId, { name: 'Another', ...over }),
+      );
+  }
+
+  async login(key: string): Promise<SessionGrant> {
+    const { body } = await this.call<SessionGrant>('POST', '/auth/login', {
+      body: { api_key: key },
+    });
+    return body;
+  }
+}
+
+export function freshSlug(): string {
+  return `org-${randomBytes(6).toString('hex')}`;
+}

@@ -1,0 +1,55 @@
+import { Module } from '@nestjs/common';
+import { loadConfig } from '@spooled/config';
+import { PostgresModule } from '@spooled/postgres';
+import { JOB_API_CONFIG, jobApiConfig } from './config.js';
+import { EnqueueService } from './jobs/enqueue.service.js';
+import { JobService } from './jobs/job.service.js';
+import { JobsController } from './jobs/jobs.controller.js';
+import { JobsResponder } from './jobs/jobs.responder.js';
+import { LeaseService } from './jobs/lease.service.js';
+import { LeasesController } from './jobs/leases.controller.js';
+import { Children } from './jobs/store/children.js';
+import { EnqueueRepository } from './jobs/store/enqueue.repository.js';
+import { JobRepository } from './jobs/store/job.repository.js';
+import { LeaseRepository } from './jobs/store/lease.repository.js';
+import { WorkSignal } from './jobs/work-signal.js';
+import { CounterFolder } from './maintenance/counter-folder.js';
+import { DueStager } from './maintenance/due-stager.js';
+import { ExpirySweeper } from './maintenance/expiry-sweeper.js';
+import { LeaseReaper } from './maintenance/lease-reaper.js';
+import { Loops } from './maintenance/loops.js';
+import { RetentionPruner } from './maintenance/retention-pruner.js';
+import { QueueService } from './queues/queue.service.js';
+import { QueuesController } from './queues/queues.controller.js';
+import { QueueRepository } from './queues/store/queue.repository.js';
+
+/** Jobs, queues and leases: sole writer of the schema `jobs`. */
+@Module({
+  imports: [PostgresModule.forRoom({ role: 'spooled_jobs', maxConnections: 10 })],
+  providers: [
+    { provide: JOB_API_CONFIG, useFactory: () => loadConfig(jobApiConfig) },
+    WorkSignal,
+    Children,
+    EnqueueRepository,
+    LeaseRepository,
+    JobRepository,
+    QueueRepository,
+    EnqueueService,
+    LeaseService,
+    JobService,
+    QueueService,
+    JobsController,
+    LeasesController,
+    QueuesController,
+    JobsResponder,
+    Loops,
+    LeaseReaper,
+    DueStager,
+    ExpirySweeper,
+    CounterFolder,
+    RetentionPruner,
+  ],
+})
+export class JobApiModule {}
+
+export { migrations } from './migrations/index.js';

@@ -1,0 +1,119 @@
+import { Injectable } from '@nestjs/common';
+import {
+  AppError,
+  isUnrestricted,
+  isUuid,
+  type BatchStatus,
+  type JobStats,
+  type JobSummary,
+  type ListQuery,
+  type Principal,
+} from '@spooled/contracts';
+import { QueueRepository } from '../queues/store/queue.repository.js';
+import { JobRepository, type JobDetail, type Scope } from './store/job.repository.js';
+
+const MAX_STATUS_IDS = 100;
+
+/** Use cases of whoever looks after jobs: read, list, cancel, retry, reorder. */
+@Injectable()
+export class JobService {
+  constructor(
+    private readonly jobs: JobRepository,
+    private readonly queues: QueueRepository,
+  ) {}
+
+  /** @throws AppError `NOT_FOUND` */
+  async read(caller: Principal, jobId: string): Promise<JobDetail> {
+    const job = await this.jobs.read(scopeOf(caller), jobId);
+    if (job === undefined) throw unknownJob();
+    return job;
+  }
+
+  async list(caller: Principal, query: ListQuery): Promise<JobSummary[]> {
+    return this.jobs.list(scopeOf(caller), query);
+  }
+
+  async deadLetters(
+    caller: Principal,
+    query: { queue_name?: string | undefined; tag?: string | undefined; limit: number; offset: number },
+  ) {
+    return this.jobs.deadLetters(scopeOf(caller), {
+      queueName: query.queue_name ?? null,
+      tag: query.tag ?? null,
+      limit: query.limit,
+      offset: query.offset,
+    });
+  }
+
+  /** @throws AppError `BAD_REQUEST` above 100 ids */
+  async statuses(caller: Principal, idList: string): Promise<BatchStatus[]> {
+    const ids = idList
+      .split(',')
+      .map((id) => id.trim())
+      .filter((id) => id !== '');
+    if (ids.length > MAX_STATUS_IDS) {
+      throw new AppError('BAD_REQUEST', `At most ${MAX_STATUS_IDS} ids can be asked for at once.`);
+    }
+    if (ids.length === 0) return [];
+    const found = await this.jobs.statuses(scopeOf(caller), ids);
+    return found.map(({ priority: _, scheduled_at: __, ...status }) => status);
+  }
+
+  async stats(caller: Principal, queueName: string | undefined): Promise<JobStats> {
+    const scope = scopeOf(caller);
+    const names = queueName === undefined ? scope.queues : [queueName];
+    const isHidden = queueName !== undefined && scope.queues?.includes(queueName) === false;
+    const counters = isHidden ? [] : await this.queues.counters(caller.organizationId, names);
+    const sum = (pick: (counter: (typeof counters)[number]) => number): number =>
+      counters.reduce((total, counter) => total + pick(counter), 0);
+    const stats = {
+      pending: sum(({ pending }) => pending),
+      scheduled: sum(({ scheduled }) => scheduled),
+      processing: sum(({ processing }) => processing),
+      completed: sum(({ completed }) => completed),
+      failed: 0,
+      deadletter: sum(({ deadletter }) => deadletter),
+      cancelled: sum(({ cancelled }) => cancelled),
+    };
+    return { ...stats, total: Object.values(stats).reduce((a, b) => a + b, 0) };
+  }
+
+  /** @throws AppError `NOT_FOUND`, `CONFLICT` when it has begun or ended */
+  async cancel(caller: Principal, jobId: string): Promise<void> {
+    const scope = scopeOf(caller);
+    if (isUuid(jobId) && (await this.jobs.cancel(scope, jobId))) return;
+    const { status } = await this.read(caller, jobId);
+    throw new AppError('CONFLICT', `A job that is ${status} cannot be cancelled.`);
+  }
+
+  /** @throws AppError `NOT_FOUND`, `CONFLICT` when it is not failed or a dead letter */
+  async retry(caller: Principal, jobId: string): Promise<JobDetail> {
+    const scope = scopeOf(caller);
+    const isRetried = isUuid(jobId) && (await this.jobs.retry(scope, jobId));
+    const job = await this.read(caller, jobId);
+    if (isRetried) return job;
+    throw new AppError('CONFLICT', `A job that is ${job.status} cannot be retried.`);
+  }
+
+  /** @throws AppError `NOT_FOUND` when it is unknown, has begun or ended */
+  async setPriority(caller: Principal, jobId: string, priority: number) {
+    const oldPriority = await this.jobs.setPriority(scopeOf(caller), jobId, priority);
+    if (oldPriority === undefined) throw unknownJob();
+    return { job_id: jobId, old_priority: oldPriority, new_priority: priority };
+  }
+
+  /** @throws AppError `NOT_FOUND` */
+  async logs(caller: Principal, jobId: string, page: { limit: number; offset: number }) {
+    const { id, organization_id } = await this.read(caller, jobId);
+    return this.jobs.readLog(organization_id, id, page);
+  }
+}
+
+function scopeOf(caller: Principal): Scope {
+  const queues = isUnrestricted(caller) ? null : caller.queues;
+  return { organizationId: caller.organizationId, queues };
+}
+
+function unknownJob(): AppError {
+  return new AppError('NOT_FOUND', 'Job not found');
+}

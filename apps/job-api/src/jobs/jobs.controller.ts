@@ -1,0 +1,71 @@
+import { Injectable } from '@nestjs/common';
+import { jobsApi } from '@spooled/contracts';
+import { Route, withStatus, type RequestOf } from '@spooled/http';
+import { EnqueueService } from './enqueue.service.js';
+import { JobService } from './job.service.js';
+
+/** Edge, HTTP: producers and operators. */
+@Injectable()
+export class JobsController {
+  constructor(
+    private readonly producer: EnqueueService,
+    private readonly jobs: JobService,
+  ) {}
+
+  @Route(jobsApi.create)
+  async create({ principal, body, headers }: RequestOf<typeof jobsApi.create>) {
+    const key = headers['idempotency-key'];
+    const answer = await this.producer.enqueue(principal, body, key as string | undefined);
+    return withStatus(answer.created ? 201 : 200, answer);
+  }
+
+  @Route(jobsApi.bulk)
+  bulk({ principal, body }: RequestOf<typeof jobsApi.bulk>) {
+    return this.producer.bulk(principal, body);
+  }
+
+  @Route(jobsApi.list)
+  list({ principal, query }: RequestOf<typeof jobsApi.list>) {
+    return this.jobs.list(principal, query);
+  }
+
+  @Route(jobsApi.deadLetters)
+  deadLetters({ principal, query }: RequestOf<typeof jobsApi.deadLetters>) {
+    return this.jobs.deadLetters(principal, query);
+  }
+
+  @Route(jobsApi.stats)
+  stats({ principal, query }: RequestOf<typeof jobsApi.stats>) {
+    return this.jobs.stats(principal, query.queue_name);
+  }
+
+  @Route(jobsApi.status)
+  status({ principal, query }: RequestOf<typeof jobsApi.status>) {
+    return this.jobs.statuses(principal, query.ids);
+  }
+
+  @Route(jobsApi.get)
+  get({ principal, params }: RequestOf<typeof jobsApi.get>) {
+    return this.jobs.read(principal, params.id);
+  }
+
+  @Route(jobsApi.cancel)
+  cancel({ principal, params }: RequestOf<typeof jobsApi.cancel>) {
+    return this.jobs.cancel(principal, params.id);
+  }
+
+  @Route(jobsApi.retry)
+  retry({ principal, params }: RequestOf<typeof jobsApi.retry>) {
+    return this.jobs.retry(principal, params.id);
+  }
+
+  @Route(jobsApi.setPriority)
+  setPriority({ principal, params, body }: RequestOf<typeof jobsApi.setPriority>) {
+    return this.jobs.setPriority(principal, params.id, body.priority);
+  }
+
+  @Route(jobsApi.logs)
+  logs({ principal, params, query }: RequestOf<typeof jobsApi.logs>) {
+    return this.jobs.logs(principal, params.id, query);
+  }
+}

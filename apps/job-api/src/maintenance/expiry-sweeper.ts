@@ -1,0 +1,54 @@
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import type { JobStatus } from '@spooled/contracts';
+import { EventLog } from '@spooled/event-log';
+import { Database } from '@spooled/postgres';
+import { EventsByOrganization } from '../jobs/by-organization.js';
+import { statusChanged } from '../jobs/domain/job-events.js';
+import { Children } from '../jobs/store/children.js';
+import { Loops } from './loops.js';
+import { expire } from './maintenance.sql.js';
+
+const BATCH = 500;
+const EVERY_MS = 30_000;
+
+interface ExpiredRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly queue_name: string;
+  readonly status: JobStatus;
+  readonly rev: number;
+  readonly at: Date;
+  readonly has_children: boolean;
+}
+
+/** `expires_at` passed before the job began → cancelled. */
+@Injectable()
+export class ExpirySweeper implements OnModuleInit {
+  constructor(
+    private readonly database: Database,
+    private readonly eventLog: EventLog,
+    private readonly children: Children,
+    private readonly loops: Loops,
+  ) {}
+
+  onModuleInit(): void {
+    this.loops.add('jobs.expiry', () => this.#step());
+  }
+
+  async #step(): Promise<number> {
+    const expired = await this.database.maintenance(async (transaction) => {
+      const rows = await transaction.query<ExpiredRow>(expire, [BATCH]);
+      const events = new EventsByOrganization();
+      for (const { organization_id: organizationId, id, queue_name, status, rev, at } of rows) {
+        const transition = { organizationId, jobId: id, queueName: queue_name, rev, at };
+        const more = { reason: 'expired' };
+        events.add(organizationId, statusChanged(transition, status, 'cancelled', more));
+      }
+      const parents = rows.filter(({ has_children }) => has_children);
+      await this.children.cancel(transaction, parents, events);
+      this.eventLog.append(transaction, events.entries());
+      return rows.length;
+    });
+    return expired >= BATCH ? 0 : EVERY_MS;
+  }
+}

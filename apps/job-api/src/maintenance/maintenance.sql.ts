@@ -1,0 +1,228 @@
+import { sql } from '@spooled/postgres';
+
+/**
+ * Takes back leases that ran out, or all leases of one worker. A lost lease costs a try: back to pending at once, or
+ * to the dead letters when the budget is spent; `$3` false (the worker left on purpose) costs none.
+ * $1 organization and $2 worker, both null = every lease that is over. $4 limit.
+ */
+export const takeBackLeases = sql(
+  'jobs.take-back-leases',
+  `
+  with lost as materialized (
+    select organization_id, id from jobs.job_running
+    where case when $2::text is null then lease_expires_at <= now()
+      else organization_id = $1::uuid and worker_id = $2::text end
+    limit $4
+    for update skip locked
+  ),
+  gone as (
+    delete from jobs.job_running s using lost l
+    where s.organization_id = l.organization_id and s.id = l.id
+    returning s.*, (not $3::boolean or s.retry_count < s.max_retries) as has_budget
+  ),
+  ready as (
+    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at,
+      started_at, last_worker_id, last_error, updated_at)
+    select organization_id, id, queue_name, priority, retry_count + $3::boolean::int, rev + 1, scheduled_at, expires_at,
+      started_at, worker_id, case when $3 then 'Lease expired (worker timeout)' else last_error end, now()
+    from gone where has_budget
+  ),
+  finished as (
+    insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
+      started_at, completed_at, worker_id, last_error, updated_at)
+    select organization_id, id, queue_name, 'deadletter', priority, retry_count, rev + 1, scheduled_at,
+      started_at, now(), worker_id, 'Lease expired (worker timeout)', now()
+    from gone where not has_budget
+  ),
+  audited as (
+    insert into jobs.dead_letter (organization_id, job_id, queue_name, reason, error, payload, created_at)
+    select g.organization_id, g.id, g.queue_name, 'lease expired', 'Lease expired (worker timeout)', j.payload, now()
+    from gone g join jobs.job j on j.organization_id = g.organization_id and j.id = g.id
+    where not g.has_budget
+  ),
+  counted as (
+    insert into jobs.counter_delta (organization_id, queue_name, processing, pending, deadletter)
+    select organization_id, queue_name, -count(*), count(*) filter (where has_budget), count(*) filter (where not has_budget)
+    from gone group by organization_id, queue_name
+  )
+  select organization_id, id, queue_name, rev + 1 as rev, worker_id, has_budget, now() as at,
+    not has_budget and exists (
+      select from jobs.job_deferred d where d.organization_id = gone.organization_id and d.waits_for = gone.id) as has_children
+  from gone`,
+);
+
+/** Makes jobs claimable whose time has come: scheduled ones, and those that backed off. */
+export const stageDue = sql(
+  'jobs.stage-due',
+  `
+  with due as materialized (
+    select organization_id, id from jobs.job_deferred
+    where waits_for is null and due_at <= now()
+    order by due_at
+    limit $1
+    for update skip locked
+  ),
+  gone as (
+    delete from jobs.job_deferred s using due d
+    where s.organization_id = d.organization_id and s.id = d.id
+    returning s.*
+  ),
+  ready as (
+    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at,
+      started_at, last_worker_id, last_error, updated_at)
+    select organization_id, id, queue_name, priority, retry_count, rev + (status = 'scheduled')::int, scheduled_at, expires_at,
+      started_at, last_worker_id, last_error, now()
+    from gone order by due_at, id
+  ),
+  counted as (
+    insert into jobs.counter_delta (organization_id, queue_name, scheduled, pending)
+    select organization_id, queue_name, -count(*), count(*) from gone where status = 'scheduled'
+    group by organization_id, queue_name
+  )
+  select organization_id, id, queue_name, status, rev + (status = 'scheduled')::int as rev, now() as at from gone`,
+);
+
+/** Milliseconds until the next job is due; null when none is. */
+export const nextDue = sql(
+  'jobs.next-due',
+  `
+  select (extract(epoch from min(due_at) - clock_timestamp()) * 1000)::float8 as delay_ms
+  from jobs.job_deferred where waits_for is null`,
+);
+
+/** Cancels jobs that were not begun before they expired. */
+export const expire = sql(
+  'jobs.expire',
+  `
+  with late_ready as materialized (
+    select organization_id, id from jobs.job_ready where expires_at is not null and expires_at <= now()
+    limit $1 for update skip locked
+  ),
+  late_deferred as materialized (
+    select organization_id, id from jobs.job_deferred where expires_at is not null and expires_at <= now()
+    limit $1 for update skip locked
+  ),
+  ready as (
+    delete from jobs.job_ready s using late_ready l where s.organization_id = l.organization_id and s.id = l.id
+    returning s.organization_id, s.id, s.queue_name, 'pending' as status, s.priority, s.retry_count, s.rev,
+      s.scheduled_at, s.started_at
+  ),
+  deferred as (
+    delete from jobs.job_deferred s using late_deferred l where s.organization_id = l.organization_id and s.id = l.id
+    returning s.organization_id, s.id, s.queue_name, s.status, s.priority, s.retry_count, s.rev,
+      s.scheduled_at, s.started_at
+  ),
+  gone as (select * from ready union all select * from deferred),
+  finished as (
+    insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
+      started_at, completed_at, last_error, updated_at)
+    select organization_id, id, queue_name, 'cancelled', priority, retry_count, rev + 1, scheduled_at,
+      started_at, now(), 'Job expired', now()
+    from gone
+  ),
+  counted as (
+    insert into jobs.counter_delta (organization_id, queue_name, pending, scheduled, cancelled)
+    select organization_id, queue_name, -(count(*) filter (where status = 'pending')),
+      -(count(*) filter (where status = 'scheduled')), count(*)
+    from gone group by organization_id, queue_name
+  )
+  select organization_id, id, queue_name, status, rev + 1 as rev, now() as at,
+    exists (select from jobs.job_deferred d where d.organization_id = gone.organization_id and d.waits_for = gone.id) as has_children
+  from gone`,
+);
+
+/** Folds counter deltas into the counts of the queues and into their activity. */
+export const foldCounters = sql(
+  'jobs.fold-counters',
+  `
+  with gone as materialized (
+    delete from jobs.counter_delta
+    where ctid = any (array(select ctid from jobs.counter_delta limit 20000 for update skip locked))
+    returning *
+  ),
+  counters as (
+    insert into jobs.queue_counter as c (organization_id, queue_name, pending, scheduled, processing, completed, deadletter, cancelled)
+    select organization_id, queue_name, sum(pending), sum(scheduled), sum(processing), sum(completed), sum(deadletter), sum(cancelled)
+    from gone group by organization_id, queue_name order by organization_id, queue_name
+    on conflict (organization_id, queue_name) do update set
+      pending = c.pending + excluded.pending, scheduled = c.scheduled + excluded.scheduled,
+      processing = c.processing + excluded.processing, completed = c.completed + excluded.completed,
+      deadletter = c.deadletter + excluded.deadletter, cancelled = c.cancelled + excluded.cancelled
+  ),
+  activity as (
+    insert into jobs.queue_activity as a (organization_id, queue_name, bucket, created, completed, deadletter, processing_ms)
+    select organization_id, queue_name, date_bin('10 minutes', at, timestamptz 'epoch') as bucket,
+      sum(created), sum(completed), sum(deadletter), sum(processing_ms)
+    from gone where is_activity and (created, completed, deadletter) <> (0, 0, 0)
+    group by organization_id, queue_name, bucket order by organization_id, queue_name, bucket
+    on conflict (organization_id, queue_name, bucket) do update set
+      created = a.created + excluded.created, completed = a.completed + excluded.completed,
+      deadletter = a.deadletter + excluded.deadletter, processing_ms = a.processing_ms + excluded.processing_ms
+  )
+  select count(*) as folded from gone`,
+);
+
+/** Activity older than any window that is asked for. */
+export const pruneActivity = sql(
+  'jobs.prune-activity',
+  `delete from jobs.queue_activity where bucket < now() - interval '25 hours'`,
+);
+
+/** Organizations that have finished jobs, a page at a time. */
+export const organizationsWithFinishedJobs = sql(
+  'jobs.organizations-with-finished-jobs',
+  `
+  select distinct organization_id from jobs.queue_counter
+  where organization_id > $1 and completed + deadletter + cancelled > 0
+  order by organization_id limit 500`,
+);
+
+/** Forgets jobs that finished more than $2 days ago, a bounded batch at a time, with everything that belongs to them. */
+export const pruneFinished = sql(
+  'jobs.prune-finished',
+  `
+  with old as materialized (
+    select organization_id, id from jobs.job_finished
+    where organization_id = $1 and completed_at < now() - make_interval(days => $2::int)
+    order by completed_at limit $3
+    for update skip locked
+  ),
+  gone as (
+    delete from jobs.job_finished s using old o where s.organization_id = o.organization_id and s.id = o.id
+    returning s.organization_id, s.id, s.queue_name, s.status
+  ),
+  bodies as (
+    delete from jobs.job s using gone g where s.organization_id = g.organization_id and s.id = g.id
+    returning s.organization_id, s.idempotency_key
+  ),
+  keys as (
+    delete from jobs.idempotency_key k using bodies b
+    where k.organization_id = b.organization_id and k.key = b.idempotency_key
+  ),
+  progress as (
+    delete from jobs.job_progress s using gone g where s.organization_id = g.organization_id and s.id = g.id
+  ),
+  logs as (
+    delete from jobs.job_log s using gone g where s.organization_id = g.organization_id and s.id = g.id
+  ),
+  letters as (
+    delete from jobs.dead_letter s using gone g where s.organization_id = g.organization_id and s.job_id = g.id
+  ),
+  counted as (
+    insert into jobs.counter_delta (organization_id, queue_name, completed, deadletter, cancelled, is_activity)
+    select organization_id, queue_name, -(count(*) filter (where status = 'completed')),
+      -(count(*) filter (where status in ('deadletter', 'failed'))), -(count(*) filter (where status = 'cancelled')), false
+    from gone group by organization_id, queue_name
+  )
+  select count(*) as pruned from gone`,
+);
+
+/** What Prometheus shows of the stored state. */
+export const gauges = sql(
+  'jobs.gauges',
+  `
+  select
+    coalesce((select sum(pending) from jobs.queue_counter), 0) + coalesce((select sum(pending) from jobs.counter_delta), 0) as pending,
+    coalesce((select sum(processing) from jobs.queue_counter), 0) + coalesce((select sum(processing) from jobs.counter_delta), 0) as processing,
+    coalesce(extract(epoch from now() - (select min(coalesce(scheduled_at, updated_at)) from jobs.job_ready)), 0)::float8 as oldest_due_seconds`,
+);

@@ -1,0 +1,145 @@
+import { Inject, Injectable } from '@nestjs/common';
+import {
+  AppError,
+  canUseQueue,
+  isUnrestricted,
+  queueChanged,
+  queueName as queueNameSchema,
+  workersRpc,
+  type Principal,
+  type Queue,
+  type QueueConfig,
+  type QueueStats,
+  type QueueSummary,
+} from '@spooled/contracts';
+import { Bus } from '@spooled/nats';
+import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
+import { QueuesByOrganization } from '../jobs/by-organization.js';
+import { WorkSignal } from '../jobs/work-signal.js';
+import { QueueRepository } from './store/queue.repository.js';
+
+/** Use cases of whoever runs queues: look, configure, pause, resume. */
+@Injectable()
+export class QueueService {
+  constructor(
+    private readonly queues: QueueRepository,
+    private readonly work: WorkSignal,
+    private readonly bus: Bus,
+    @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
+  ) {}
+
+  async list(caller: Principal): Promise<QueueSummary[]> {
+    const queues = isUnrestricted(caller) ? null : caller.queues;
+    return this.queues.list(caller.organizationId, queues);
+  }
+
+  /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED`, `NOT_FOUND` */
+  async read(caller: Principal, queueName: string): Promise<Queue> {
+    checkQueue(caller, queueName);
+    return (
+      (await this.queues.read(caller.organizationId, queueName)) ??
+      (await this.#implicit(caller.organizationId, queueName))
+    );
+  }
+
+  /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED` */
+  async configure(caller: Principal, queueName: string, config: QueueConfig): Promise<Queue> {
+    checkQueue(caller, queueName);
+    const queue = await this.queues.configure(caller.organizationId, queueName, config);
+    this.#announce(caller.organizationId, queueName, queue.enabled);
+    return queue;
+  }
+
+  /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED` */
+  async stats(caller: Principal, queueName: string): Promise<QueueStats> {
+    checkQueue(caller, queueName);
+    const { organizationId } = caller;
+    const [counters, activity, workers] = await Promise.all([
+      this.queues.counters(organizationId, [queueName]),
+      this.queues.activity(organizationId, queueName),
+      this.#activeWorkers(organizationId, queueName),
+    ]);
+    const { pending, processing } = counters[0]!;
+    return {
+      queue_name: queueName,
+      pending_jobs: pending,
+      processing_jobs: processing,
+      completed_jobs_24h: activity.completed,
+      failed_jobs_24h: activity.deadletter,
+      avg_processing_time_ms: activity.averageMs,
+      max_job_age_seconds: activity.oldestSecs,
+      active_workers: workers,
+    };
+  }
+
+  /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED`, `NOT_FOUND` for a queue that neither is configured nor has jobs */
+  async pause(caller: Principal, queueName: string, reason: string | null) {
+    await this.read(caller, queueName);
+    const pausedAt = await this.queues.pause(caller.organizationId, queueName, reason);
+    this.#announce(caller.organizationId, queueName, false);
+    return {
+      queue_name: queueName,
+      paused: true as const,
+      paused_at: pausedAt.toISOString(),
+      reason,
+    };
+  }
+
+  /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED`, `NOT_FOUND` for a queue without configuration */
+  async resume(caller: Principal, queueName: string) {
+    checkQueue(caller, queueName);
+    const pausedSecs = await this.queues.resume(caller.organizationId, queueName);
+    if (pausedSecs === undefined) throw unknownQueue();
+    this.#announce(caller.organizationId, queueName, true);
+    return { queue_name: queueName, resumed: true as const, paused_duration_secs: pausedSecs };
+  }
+
+  /** A queue nobody configured exists while it has jobs. */
+  async #implicit(organizationId: string, queueName: string): Promise<Queue> {
+    const [found] = await this.queues.list(organizationId, [queueName]);
+    if (found === undefined) throw unknownQueue();
+    const now = new Date().toISOString();
+    return {
+      ...found,
+      id: `implicit:${queueName}`,
+      organization_id: organizationId,
+      max_retries: this.config.QUEUE_DEFAULT_MAX_RETRIES,
+      default_timeout: this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
+      settings: { implicit: true },
+      created_at: now,
+      updated_at: now,
+    };
+  }
+
+  #announce(organizationId: string, queueName: string, isEnabled: boolean): void {
+    this.bus.hint(queueChanged, organizationId, { queueName });
+    if (!isEnabled) return;
+    const ready = new QueuesByOrganization();
+    ready.add(organizationId, queueName);
+    this.work.announce(ready);
+  }
+
+  /** A part of the answer that another service knows; without it the rest is still worth having. */
+  async #activeWorkers(organizationId: string, queueName: string): Promise<number> {
+    try {
+      return (await this.bus.request(workersRpc.active, { organizationId, queueName })).healthy;
+    } catch (error) {
+      if (error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE') return 0;
+      throw error;
+    }
+  }
+}
+
+function checkQueue(caller: Principal, queueName: string): void {
+  const checked = queueNameSchema.safeParse(queueName);
+  if (!checked.success) {
+    throw AppError.invalid('queue_name', checked.error.issues[0]!.message);
+  }
+  if (!canUseQueue(caller, queueName)) {
+    throw new AppError('ACCESS_DENIED', `This key may not use the queue ${queueName}.`);
+  }
+}
+
+function unknownQueue(): AppError {
+  return new AppError('NOT_FOUND', 'Queue not found');
+}

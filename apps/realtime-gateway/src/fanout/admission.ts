@@ -1,0 +1,83 @@
+import { Injectable } from '@nestjs/common';
+import { AppError, canUseQueue, type Principal, type StreamQuery } from '@spooled/contracts';
+import { eventTags, MATCH_ALL, type EventFilter } from './event-filter.js';
+import { Hubs } from './hubs.js';
+import type { OrganizationHub } from './organization-hub.js';
+import { Streams, type StreamKind } from './streams.js';
+
+/** A stream's place: counted against the cap, and attached to its organization's hub. */
+export interface Seat {
+  readonly hub: OrganizationHub;
+  readonly after: number;
+  readonly isCursorExpired: boolean;
+  /** Gives the place back; once is enough. */
+  readonly release: () => void;
+}
+
+/** Who may open a stream, and where it begins. */
+@Injectable()
+export class Admission {
+  constructor(
+    private readonly streams: Streams,
+    private readonly hubs: Hubs,
+  ) {}
+
+  /** @throws AppError `RATE_LIMIT_EXCEEDED` over the cap, `SERVICE_UNAVAILABLE` while nothing can be followed. */
+  async seat(
+    kind: StreamKind,
+    { organizationId }: Principal,
+    lastEventId: string | undefined,
+  ): Promise<Seat> {
+    const giveBack = this.streams.reserve(kind, organizationId);
+    try {
+      const hub = await this.hubs.acquire(organizationId);
+      let isHeld = true;
+      const release = (): void => {
+        if (!isHeld) return;
+        isHeld = false;
+        this.hubs.release(hub);
+        giveBack();
+      };
+      return { hub, ...(await hub.startingPoint(lastEventId)), release };
+    } catch (error) {
+      giveBack();
+      throw error;
+    }
+  }
+}
+
+/** The URL's filters: what counts as subscribed once, and what bounds every delivery. */
+export function urlFilters(query: StreamQuery): { filter: EventFilter; bound: EventFilter } {
+  const { queue, job_id: jobId, worker_id: workerId, events } = query;
+  return {
+    filter: { ...MATCH_ALL, queue: queue || null, jobId: jobId || null },
+    bound: {
+      ...MATCH_ALL,
+      workerId: workerId || null,
+      events: events === undefined ? null : eventTags(events.split(',')),
+    },
+  };
+}
+
+/** @throws AppError `ACCESS_DENIED` when the filter asks for what the credential is not good for. */
+export function refuseOutOfScope(principal: Principal, { queue, jobId }: EventFilter): void {
+  if (!mayAskFor(principal, queue, jobId)) {
+    throw new AppError('ACCESS_DENIED', 'The credential is not good for this queue or job.');
+  }
+}
+
+/** Whether events of this queue, or of this job, can ever be in the credential's reach. */
+export function mayAskFor(
+  principal: Principal,
+  queue: string | null,
+  jobId: string | null,
+): boolean {
+  const { narrowedTo } = principal;
+  const isSame = (asked: string | null, only: string | null | undefined): boolean =>
+    asked === null || only == null || asked === only;
+  return (
+    (queue === null || canUseQueue(principal, queue)) &&
+    isSame(queue, narrowedTo?.queue) &&
+    isSame(jobId, narrowedTo?.jobId)
+  );
+}

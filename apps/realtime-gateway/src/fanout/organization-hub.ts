@@ -1,0 +1,251 @@
+import {
+  eventLogRpc,
+  formatCursor,
+  parseCursor,
+  type ControlEvent,
+  type RealtimeEvent,
+} from '@spooled/contracts';
+import type { FeedEvent, OrganizationFeed } from '@spooled/event-log';
+import type { Bus } from '@spooled/nats';
+import type { Logger } from '@spooled/telemetry';
+import { Channel } from './channel.js';
+import { Message } from './message.js';
+import type { Reader, ReaderLimits } from './reader.js';
+import type { RealtimeMetrics } from './realtime-metrics.js';
+
+export interface HubOptions {
+  readonly feed: OrganizationFeed;
+  readonly bus: Bus;
+  readonly limits: ReaderLimits;
+  readonly metrics: RealtimeMetrics;
+  readonly logger: Logger;
+  /** Sees every event that was handed out. */
+  readonly onEvents: (events: readonly FeedEvent[]) => void;
+}
+
+/** Where a connection begins to read. */
+export interface StartingPoint {
+  readonly after: number;
+  /** True when the client's cursor is malformed, of another epoch, or not of this log. */
+  readonly isCursorExpired: boolean;
+}
+
+/** How long one answer about the oldest cursor serves everyone who lost continuity. */
+const GAP_FRESH_MS = 1000;
+
+/**
+ * One organization's connections and the feed they read. Events that arrive within one turn of the event loop go out
+ * together: serialised once, framed once per transport, joined once per channel.
+ */
+export class OrganizationHub {
+  readonly feed: OrganizationFeed;
+  readonly limits: ReaderLimits;
+  readonly metrics: RealtimeMetrics;
+  readonly logger: Logger;
+  readonly #bus: Bus;
+  readonly #onEvents: (events: readonly FeedEvent[]) => void;
+  readonly #readers = new Set<Reader>();
+  readonly #channels = new Map<string, Channel>();
+  readonly #unsubscribe: () => void;
+  readonly #waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
+  /** Messages of events that the feed still remembers, so that replays share serialisation and frames too. */
+  #messages = new WeakMap<FeedEvent, Message>();
+  #epoch: string;
+  #position: number;
+  #pending: FeedEvent[] = [];
+  #gap: Promise<Message> | undefined;
+
+  constructor({ feed, bus, limits, metrics, logger, onEvents }: HubOptions) {
+    this.feed = feed;
+    this.limits = limits;
+    this.metrics = metrics;
+    this.logger = logger;
+    this.#bus = bus;
+    this.#onEvents = onEvents;
+    this.#epoch = feed.epoch;
+    this.#position = feed.position;
+    this.#unsubscribe = feed.subscribe({
+      onEvents: (events) => this.#receive(events),
+      onReset: () => this.#reset(),
+    });
+  }
+
+  get organizationId(): string {
+    return this.feed.organizationId;
+  }
+
+  /** Sequence of the newest event that live readers have. */
+  get position(): number {
+    return this.#position;
+  }
+
+  cursor(seq: number): string {
+    return formatCursor(this.#epoch, seq);
+  }
+
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  /** Reads a client's cursor; without one, reading begins at the present. */
+  async startingPoint(lastEventId: string | undefined): Promise<StartingPoint> {
+    const present = { after: this.#position, isCursorExpired: false };
+    if (lastEventId === undefined || lastEventId === '') return present;
+    const after = this.sequenceOf(lastEventId);
+    if (after === null) return { ...present, isCursorExpired: true };
+    if (after <= this.#position) return { after, isCursorExpired: false };
+    // The client may have seen it on an instance that is a moment ahead of this one.
+    const isReal = await this.#exists(after);
+    return isReal ? { after, isCursorExpired: false } : { ...present, isCursorExpired: true };
+  }
+
+  /** The sequence a cursor names; null when it is not of this log. */
+  sequenceOf(cursor: string): number | null {
+    const parsed = parseCursor(cursor);
+    return parsed !== null && parsed.epoch === this.#epoch ? parsed.seq : null;
+  }
+
+  message(event: FeedEvent): Message {
+    let message = this.#messages.get(event);
+    if (message === undefined) {
+      message = new Message(event.event, { seq: event.seq, cursor: this.cursor(event.seq) });
+      this.#messages.set(event, message);
+    }
+    return message;
+  }
+
+  /** Resolves when live readers have the event. */
+  async reached(seq: number): Promise<void> {
+    if (this.#position >= seq) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    this.#waiting.push({ seq, resolve });
+    await promise;
+  }
+
+  /** Sends a control event to everyone who should get it. */
+  tell(event: ControlEvent): void {
+    const message = new Message(event);
+    const bytes = new Map<string, Buffer>();
+    for (const reader of this.#readers) {
+      if (!reader.selector.matches(event)) continue;
+      const { transport } = reader.outlet;
+      let ready = bytes.get(transport.key);
+      if (ready === undefined) {
+        ready = transport.join([transport.frame(message)]);
+        bytes.set(transport.key, ready);
+      }
+      reader.tell(ready);
+    }
+  }
+
+  /** Whether anybody would get such an event. */
+  wants(event: RealtimeEvent): boolean {
+    for (const { selector } of this.#readers) if (selector.matches(event)) return true;
+    return false;
+  }
+
+  /** The `Error` event that says events are gone, with the oldest cursor from which everything is still there. */
+  gap(): Promise<Message> {
+    this.metrics.cursorsExpired.inc();
+    if (this.#gap === undefined) {
+      this.#gap = this.#describeGap();
+      setTimeout(() => {
+        this.#gap = undefined;
+      }, GAP_FRESH_MS).unref();
+    }
+    return this.#gap;
+  }
+
+  add(reader: Reader): void {
+    this.#readers.add(reader);
+  }
+
+  remove(reader: Reader): void {
+    this.#readers.delete(reader);
+  }
+
+  /** Puts a reader that stands where the hub stands into the channel of its kind. */
+  join(reader: Reader): Channel {
+    const { outlet, selector } = reader;
+    const key = `${outlet.transport.key} ${selector.key}`;
+    let channel = this.#channels.get(key);
+    if (channel === undefined) {
+      channel = new Channel(key, outlet.transport, selector);
+      this.#channels.set(key, channel);
+    }
+    channel.readers.add(reader);
+    return channel;
+  }
+
+  leave(channel: Channel, reader: Reader): void {
+    channel.readers.delete(reader);
+    if (channel.readers.size === 0) this.#channels.delete(channel.key);
+  }
+
+  #receive(events: readonly FeedEvent[]): void {
+    // After the poll phase: whatever else the socket of the bus brought has arrived by then.
+    if (this.#pending.length === 0) setImmediate(() => this.#flush());
+    for (const event of events) this.#pending.push(event);
+  }
+
+  #flush(): void {
+    const events = this.#pending;
+    const last = events.at(-1);
+    if (last === undefined) return;
+    this.#pending = [];
+    const after = this.#position;
+    this.#position = last.seq;
+    const messages = events.map((event) => this.message(event));
+    for (const channel of this.#channels.values()) {
+      const sent = channel.deliver(messages, after);
+      if (sent.events > 0) this.metrics.count(channel.transport.name, sent.events, sent.bytes);
+    }
+    this.metrics.lag.observe(Math.max(0, Date.now() - Date.parse(last.event.data.timestamp)) / 1000);
+    this.#release();
+    this.#onEvents(events);
+  }
+
+  #reset(): void {
+    this.#flush();
+    this.#epoch = this.feed.epoch;
+    this.#position = this.feed.position;
+    this.#messages = new WeakMap();
+    this.#gap = undefined;
+    for (const { resolve } of this.#waiting.splice(0)) resolve();
+    for (const reader of [...this.#readers]) reader.reset();
+  }
+
+  #release(): void {
+    for (let index = this.#waiting.length - 1; index >= 0; index -= 1) {
+      const waiting = this.#waiting[index];
+      if (waiting === undefined || waiting.seq > this.#position) continue;
+      this.#waiting.splice(index, 1);
+      waiting.resolve();
+    }
+  }
+
+  async #describeGap(): Promise<Message> {
+    // An event is still held from `oldest` on, and a cursor means "after this".
+    const oldest = await this.feed.oldest().catch(() => undefined);
+    return new Message({
+      type: 'Error',
+      data: {
+        message: 'The cursor is not in the event log any more; events before now are missing.',
+        timestamp: new Date().toISOString(),
+        code: 'CURSOR_EXPIRED',
+        ...(oldest === undefined ? {} : { resume_from: this.cursor(oldest - 1) }),
+      },
+    });
+  }
+
+  async #exists(seq: number): Promise<boolean> {
+    try {
+      const { epoch, positions } = await this.#bus.request(eventLogRpc.positions, {
+        organizationIds: [this.organizationId],
+      });
+      return epoch === this.#epoch && (positions[0]?.newest ?? 0) >= seq;
+    } catch {
+      return false;
+    }
+  }
+}

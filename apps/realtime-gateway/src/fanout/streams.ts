@@ -1,0 +1,99 @@
+import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
+import { AppError, type Principal } from '@spooled/contracts';
+import { setTimeout as delay } from 'node:timers/promises';
+import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
+import type { CloseReason } from './outlet.js';
+import { RealtimeMetrics } from './realtime-metrics.js';
+
+/** An open WebSocket or SSE stream, as those see it who care for all of them. */
+export interface Stream {
+  readonly principal: Principal;
+  /** The credential's record as it is now. */
+  applyAccess(principal: Principal): void;
+  close(reason: CloseReason): void;
+  /** At once, without another word. */
+  destroy(): void;
+}
+
+export type StreamKind = 'ws' | 'sse';
+
+/** Streams closed together while draining, and the pause between: clients come back spread a little. */
+const DRAIN_BATCH = 100;
+const DRAIN_PAUSE_MS = 50;
+const RETRY_AFTER_SECS = 5;
+
+/**
+ * Every open stream of this process. Counts are the streams themselves, so they cannot drift; they are caps per
+ * instance, not per cluster.
+ */
+@Injectable()
+export class Streams implements OnModuleDestroy {
+  readonly #open = new Set<Stream>();
+  readonly #counts = new Map<string, number>();
+  #isDraining = false;
+
+  constructor(
+    @Inject(REALTIME_CONFIG) private readonly config: RealtimeConfig,
+    private readonly metrics: RealtimeMetrics,
+  ) {}
+
+  get size(): number {
+    return this.#open.size;
+  }
+
+  /**
+   * Takes one of the organization's places. Answers a function that gives it back.
+   * @throws AppError `RATE_LIMIT_EXCEEDED` when there is none, `SERVICE_UNAVAILABLE` while draining.
+   */
+  reserve(kind: StreamKind, organizationId: string): () => void {
+    if (this.#isDraining) {
+      throw new AppError('SERVICE_UNAVAILABLE', 'The server is stopping.', { retryAfterSecs: 1 });
+    }
+    const key = `${kind} ${organizationId}`;
+    const count = this.#counts.get(key) ?? 0;
+    const { REALTIME_MAX_WS_PER_ORGANIZATION: ws, REALTIME_MAX_SSE_PER_ORGANIZATION: sse } =
+      this.config;
+    const limit = kind === 'ws' ? ws : sse;
+    if (count >= limit) throw tooMany(limit);
+    this.#counts.set(key, count + 1);
+    this.metrics.connections.inc({ transport: kind });
+    let isHeld = true;
+    return () => {
+      if (!isHeld) return;
+      isHeld = false;
+      const left = (this.#counts.get(key) ?? 1) - 1;
+      if (left === 0) this.#counts.delete(key);
+      else this.#counts.set(key, left);
+      this.metrics.connections.dec({ transport: kind });
+    };
+  }
+
+  add(stream: Stream): void {
+    this.#open.add(stream);
+    if (this.#isDraining) stream.close('draining');
+  }
+
+  remove(stream: Stream): void {
+    this.#open.delete(stream);
+  }
+
+  /** Before the HTTP server stops, which waits for its connections: ends every stream within a bounded time. */
+  async onModuleDestroy(): Promise<void> {
+    this.#isDraining = true;
+    const deadline = Date.now() + this.config.REALTIME_DRAIN_MS;
+    const streams = [...this.#open];
+    for (let start = 0; start < streams.length; start += DRAIN_BATCH) {
+      for (const stream of streams.slice(start, start + DRAIN_BATCH)) stream.close('draining');
+      if (start + DRAIN_BATCH < streams.length && Date.now() < deadline) await delay(DRAIN_PAUSE_MS);
+    }
+    while (this.#open.size > 0 && Date.now() < deadline) await delay(10);
+    for (const stream of [...this.#open]) stream.destroy();
+  }
+}
+
+function tooMany(limit: number): AppError {
+  return new AppError('RATE_LIMIT_EXCEEDED', `The organization has ${limit} open streams already.`, {
+    retryAfterSecs: RETRY_AFTER_SECS,
+    extra: { retry_after_secs: RETRY_AFTER_SECS, limit, remaining: 0 },
+  });
+}

@@ -1,0 +1,13 @@
+import { env } from '@spooled/config';
+import { z } from 'zod';
+
+export const standaloneConfig = z.object({
+  PORT: env.port(8080),
+  /** Holds `postgres/` and `nats/` when they are started here, and the secret that signs tokens. */
+  SPOOLED_DATA_DIR: env.text('.spooled'),
+  /** Given: no PostgreSQL is started. */
+  DATABASE_URL: env.secret().optional(),
+  /** Given: no nats-server is started. */
+  NATS_URL: z.string().optional(),
+  JWT_SECRET: env.secret(32).optional(),
+});

@@ -1,0 +1,19 @@
+import { randomBytes } from 'node:crypto';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+
+/** The secret in `<dataDirectory>/<name>`, made up and stored for this user's eyes (0600) the first time. */
+export async function keptSecret(dataDirectory: string, name: string): Promise<string> {
+  const file = join(dataDirectory, name);
+  const kept = await readFile(file, 'utf8').catch(() => '');
+  if (kept) return kept.trim();
+  const secret = randomBytes(32).toString('hex');
+  await mkdir(dataDirectory, { recursive: true });
+  await writeFile(file, `${secret}\n`, { mode: 0o600 });
+  return secret;
+}
+
+/** What signs tokens (and hashes API keys) when JWT_SECRET is not set: the same for `npm start` and `npm run services`. */
+export function keptJwtSecret(dataDirectory: string): Promise<string> {
+  return keptSecret(dataDirectory, 'jwt.secret');
+}

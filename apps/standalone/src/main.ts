@@ -1,0 +1,35 @@
+import { loadConfig } from '@spooled/config';
+import { bootstrap } from '@spooled/runtime';
+import { standaloneConfig } from './config.js';
+import { layFoundation } from './foundation.js';
+import { assertPortFree } from './infrastructure/port-check.js';
+import { migrateAll } from './migrate.js';
+import { welcome } from './welcome.js';
+
+try {
+  await start();
+} catch (error) {
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  process.exit(1);
+}
+
+async function start(): Promise<void> {
+  const { PORT } = loadConfig(standaloneConfig);
+  await assertPortFree(PORT);
+  const { environment, infrastructure } = await layFoundation({
+    info: (line) => process.stdout.write(`${line}\n`),
+    warn: (line) => process.stderr.write(`${line}\n`),
+  });
+  await migrateAll(infrastructure.databaseUrl);
+  Object.assign(process.env, environment);
+  // The rooms read their environment when they are loaded, so not before it is complete.
+  const { StandaloneModule } = await import('./standalone.module.js');
+  const { DemoOrganization } = await import('@spooled/auth');
+  await bootstrap(StandaloneModule, {
+    onStarted: async (context) => {
+      const { apiKey } = await context.get(DemoOrganization, { strict: false }).ensure();
+      process.stdout.write(`${welcome(`http://localhost:${PORT}`, apiKey)}\n`);
+    },
+    onStopped: () => infrastructure.stop(),
+  });
+}

@@ -1,0 +1,29 @@
+import { Module } from '@nestjs/common';
+import { AccessModule } from '@spooled/access';
+import { AuthModule } from '@spooled/auth';
+import { EventFeedsModule, EventLogModule } from '@spooled/event-log';
+import { HttpModule } from '@spooled/http';
+import { JobApiModule } from '@spooled/job-api';
+import { BusModule } from '@spooled/nats';
+import { RealtimeGatewayModule } from '@spooled/realtime-gateway';
+import { RuntimeModule } from '@spooled/runtime';
+import { TelemetryModule } from '@spooled/telemetry';
+import { WorkerRegistryModule } from '@spooled/worker-registry';
+
+/** All rooms in one process, over the same bus and the same database as if they were apart. */
+@Module({
+  imports: [
+    TelemetryModule.forRoot({ service: 'spooled' }),
+    RuntimeModule,
+    BusModule,
+    HttpModule,
+    AccessModule,
+    EventLogModule,
+    EventFeedsModule,
+    AuthModule,
+    JobApiModule,
+    WorkerRegistryModule,
+    RealtimeGatewayModule,
+  ],
+})
+export class StandaloneModule {}

@@ -1,0 +1,5 @@
+import type { Migration } from '@spooled/postgres';
+import { workers0001 } from './0001-workers.js';
+
+/** Every migration of schema `workers`, oldest first. */
+export const migrations: readonly Migration[] = [workers0001];

@@ -1,0 +1,219 @@
+import { createProjectGraphAsync } from '@nx/devkit';
+import nx from '@nx/eslint-plugin';
+import { createNodeResolver, flatConfigs as importX } from 'eslint-plugin-import-x';
+import prettier from 'eslint-config-prettier';
+import { defineConfig, globalIgnores } from 'eslint/config';
+import tseslint from 'typescript-eslint';
+
+// The boundary rule reads the project graph from a cache and skips itself, with a warning only, when there is none.
+await createProjectGraphAsync({ exitOnError: true });
+
+const tests = [
+  '**/*.spec.ts',
+  '**/test/**/*.ts',
+  'apps/e2e/**/*.ts',
+  'libs/platform/testing/**/*.ts',
+];
+
+/** The platform libraries in the order in which they build on each other: one may import only earlier ones. */
+const platformOrder = {
+  config: [],
+  telemetry: ['config'],
+  runtime: ['config', 'telemetry'],
+  postgres: ['config', 'telemetry', 'runtime'],
+  nats: ['config', 'telemetry', 'runtime'],
+  http: ['config', 'telemetry', 'runtime', 'postgres', 'nats'],
+  access: ['config', 'telemetry', 'runtime', 'nats', 'http'],
+  'event-log': ['config', 'telemetry', 'runtime', 'nats', 'postgres'],
+  // Starts servers for the laptop and the tests; knows nothing of how services run.
+  embedded: [],
+};
+
+/** Who may import whom, by the tags in each project's package.json. Tests may use `testing` too, everywhere. */
+function boundaries({ isTest }) {
+  const arrow = (sourceTag, ...targets) => ({
+    sourceTag,
+    onlyDependOnLibsWithTags: isTest ? [...targets, 'type:testing'] : targets,
+  });
+  return [
+    'error',
+    {
+      allow: [],
+      enforceBuildableLibDependency: false,
+      depConstraints: [
+        // What services say to each other is plain data: it must be readable without any of our code.
+        arrow('type:contracts'),
+        // How services run holds no domain word, so it can never need a service.
+        arrow('type:platform', 'type:contracts', 'type:platform'),
+        ...Object.entries(platformOrder).map(([library, earlier]) =>
+          arrow(
+            `platform:${library}`,
+            'type:contracts',
+            ...earlier.map((name) => `platform:${name}`),
+          ),
+        ),
+        arrow('type:testing', 'type:contracts', 'type:platform'),
+        // A room never imports another room: they meet on the bus.
+        arrow('type:service', 'type:contracts', 'type:platform'),
+        // The one project that composes rooms into a process.
+        arrow('type:host', 'type:contracts', 'type:platform', 'type:service'),
+        // Black box: it may know what clients know, and how to start servers.
+        arrow('type:e2e', 'type:contracts', 'type:testing'),
+      ],
+    },
+  ];
+}
+
+/** Imports that only some places may have, with the reason that is shown to whoever tries. */
+const bans = {
+  postgresDriver: {
+    regex: '^(pg|typeorm)(/|$)',
+    message:
+      'Only platform/postgres talks to the driver, so that every statement is scoped and named.',
+  },
+  natsClient: {
+    regex: '^@nats-io/',
+    message:
+      'Only platform/nats and platform/event-log know the client, so that every message is checked.',
+  },
+  testing: {
+    regex: '^@spooled/testing$',
+    message: 'Test servers and doubles must never reach production.',
+  },
+  sql: {
+    regex: '^@spooled/postgres$',
+    importNames: ['sql'],
+    message: 'SQL stands in store/, where everyone looks for it.',
+  },
+  impureDomain: {
+    regex: '^(?!@spooled/contracts$|\\./)',
+    message:
+      'domain/ is pure: it imports the contracts and its siblings, and gets the rest as arguments.',
+  },
+  storeOutwards: {
+    regex: '^@spooled/(?!(contracts|postgres|event-log|telemetry)$)',
+    message: 'store/ binds, runs and maps; whoever needs more than the database is a service.',
+  },
+};
+
+/** One zone of the repository and what it may not import. A later zone replaces an earlier one. */
+function zone(files, names, ignores = []) {
+  const patterns = names.map((name) => bans[name]);
+  return {
+    files,
+    ignores,
+    rules: { '@typescript-eslint/no-restricted-imports': ['error', { patterns }] },
+  };
+}
+
+export default defineConfig(
+  globalIgnores([
+    '**/dist/',
+    '**/node_modules/',
+    '.nx/',
+    '.spooled/',
+    'coverage/',
+    'bench-results/',
+  ]),
+  { linterOptions: { reportUnusedDisableDirectives: 'error' } },
+  {
+    files: ['**/*.ts'],
+    extends: [tseslint.configs.recommendedTypeChecked],
+    plugins: { '@nx': nx, 'import-x': importX.recommended.plugins['import-x'] },
+    languageOptions: {
+      parserOptions: { projectService: true, tsconfigRootDir: import.meta.dirname },
+    },
+    settings: {
+      // The compiler has resolved every import already; the cycle check only has to find our own files.
+      'import-x/resolver-next': [
+        createNodeResolver({
+          extensions: ['.ts', '.js'],
+          extensionAlias: { '.js': ['.ts', '.js'] },
+        }),
+      ],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
+      'import-x/extensions': ['.ts'],
+    },
+    rules: {
+      // The rooms and the platform order stay what docs/architecture.md draws.
+      '@nx/enforce-module-boundaries': boundaries({ isTest: false }),
+      // A cycle between files means that neither can be understood, or loaded, first.
+      'import-x/no-cycle': ['error', { ignoreExternal: true }],
+      // A rejection that nobody handles ends the process; `void` says that it was thought of.
+      '@typescript-eslint/no-floating-promises': 'error',
+      '@typescript-eslint/no-misused-promises': 'error',
+      // `any` switches the checker off where it is needed most: at the edges.
+      '@typescript-eslint/no-explicit-any': 'error',
+      // Types vanish at run time and should look so. Files with decorators are exempt by the rule itself: Nest reads
+      // constructor types at run time, so their imports must be values.
+      '@typescript-eslint/consistent-type-imports': ['error', { disallowTypeAnnotations: false }],
+      // A switch over states must be looked at when a state is added.
+      '@typescript-eslint/switch-exhaustiveness-check': [
+        'error',
+        { considerDefaultExhaustiveForUnions: true },
+      ],
+      // A method that is async because its interface is, without awaiting yet, is no mistake.
+      '@typescript-eslint/require-await': 'off',
+      // An underscore says "here because the signature wants it".
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { argsIgnorePattern: '^_', varsIgnorePattern: '^_', caughtErrors: 'none' },
+      ],
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'ExportDefaultDeclaration',
+          message: 'A name that every importer must use can be searched for.',
+        },
+        {
+          selector: 'ExportAllDeclaration',
+          message: 'A barrel says what it offers, name by name.',
+        },
+      ],
+      // The environment is read once, checked, and frozen; code that reads it later surprises its operator.
+      'no-restricted-properties': [
+        'error',
+        {
+          object: 'process',
+          property: 'env',
+          message: 'Only platform/config reads the environment.',
+        },
+      ],
+      eqeqeq: ['error', 'always', { null: 'ignore' }],
+    },
+  },
+
+  // What may be imported where.
+  zone(['**/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'sql']),
+  zone(['libs/platform/postgres/**/*.ts'], ['natsClient', 'testing']),
+  zone(['libs/platform/nats/**/*.ts'], ['postgresDriver', 'testing', 'sql']),
+  zone(['libs/platform/event-log/**/*.ts'], ['postgresDriver', 'testing']),
+  // Servers are told to be ready by the driver itself; no service's statement passes here.
+  zone(['libs/platform/embedded/**/*.ts'], ['natsClient', 'testing']),
+  zone(['apps/*/src/**/store/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'storeOutwards']),
+  zone(['apps/*/src/**/domain/*.ts'], ['impureDomain']),
+  // Tests look at the database and the bus from outside, as an operator would.
+  zone(tests, []),
+
+  {
+    // Where the environment is read, and where processes are given one.
+    files: ['libs/platform/config/**/*.ts', 'libs/platform/embedded/**/*.ts', ...tests],
+    rules: { 'no-restricted-properties': 'off' },
+  },
+  {
+    files: tests,
+    rules: {
+      '@nx/enforce-module-boundaries': boundaries({ isTest: true }),
+      // Test doubles and spies are looked at as values.
+      '@typescript-eslint/unbound-method': 'off',
+      // Answers of the server under test are checked by the assertions, not by the compiler.
+      '@typescript-eslint/no-unsafe-argument': 'off',
+      '@typescript-eslint/no-unsafe-assignment': 'off',
+      '@typescript-eslint/no-unsafe-call': 'off',
+      '@typescript-eslint/no-unsafe-member-access': 'off',
+      '@typescript-eslint/no-unsafe-return': 'off',
+    },
+  },
+  // Formatting is Prettier's alone; two opinions would fight.
+  prettier,
+);

@@ -1,0 +1,18 @@
+/** One configuration for every project; `npm test -- <path>` runs a part of it. */
+export default {
+  testEnvironment: '<rootDir>/libs/platform/testing/jest-environment.mjs',
+  roots: ['<rootDir>/apps', '<rootDir>/libs'],
+  testMatch: ['**/*.spec.ts'],
+  modulePathIgnorePatterns: ['<rootDir>/.*/dist/'],
+  extensionsToTreatAsEsm: ['.ts'],
+  transform: { '^.+\\.ts$': ['@swc/jest'] },
+  moduleNameMapper: {
+    '^@spooled/contracts$': '<rootDir>/libs/contracts/src/index.ts',
+    '^@spooled/(config|telemetry|runtime|postgres|nats|http|access|event-log|embedded|testing)$':
+      '<rootDir>/libs/platform/$1/src/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  globalSetup: '<rootDir>/libs/platform/testing/jest-global-setup.mjs',
+  globalTeardown: '<rootDir>/libs/platform/testing/jest-global-teardown.mjs',
+  testTimeout: 30_000,
+};

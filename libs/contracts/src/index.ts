@@ -1,0 +1,123 @@
+export { AppError, errorCatalogue, isErrorCode } from './errors.js';
+export type { AppErrorOptions, ErrorCode, ErrorDefinition, FieldProblem } from './errors.js';
+export { API_BASE, fullPath, route } from './route.js';
+export type { RouteAuth, RouteSpec, ServiceName } from './route.js';
+export { hint, rpc, rpcFailure } from './rpc.js';
+export type { HintSpec, RpcSpec } from './rpc.js';
+export {
+  ALL_EVENT_SUBJECTS,
+  EVENT_SHARDS,
+  EVENT_STREAM,
+  eventShard,
+  eventSubject,
+} from './subjects.js';
+export {
+  instant,
+  isUuid,
+  json,
+  jsonObject,
+  limit,
+  offset,
+  queueName,
+  tags,
+  text,
+  timestamp,
+} from './text.js';
+export { effectiveLimits, planLimits, plans } from './auth/plans.js';
+export type { PlanLimits, PlanTier } from './auth/plans.js';
+export { canUseQueue, isUnrestricted, principal } from './auth/principal.js';
+export type { Principal } from './auth/principal.js';
+export { authChanged, authRpc } from './auth/auth.rpc.js';
+export { adminApi } from './auth/admin.api.js';
+export type {
+  AdminCreateOrganizationRequest,
+  AdminUpdateOrganizationRequest,
+} from './auth/admin.api.js';
+export { apiKeysApi } from './auth/api-keys.api.js';
+export type {
+  ApiKey,
+  CreatedKey,
+  CreateKeyRequest,
+  UpdateKeyRequest,
+} from './auth/api-keys.api.js';
+export { authApi } from './auth/auth.api.js';
+export type {
+  AccessGrant,
+  Identity,
+  IssuedTicket,
+  SessionGrant,
+  TicketRequest,
+  Validation,
+} from './auth/auth.api.js';
+export { organizationsApi, reservedSlugs, slug } from './auth/organizations.api.js';
+export type {
+  CreatedOrganization,
+  CreateOrganizationRequest,
+  IssuedKey,
+  Organization,
+  OrganizationSummary,
+} from './auth/organizations.api.js';
+export { countedResources, quotaRefusal } from './auth/quota.js';
+export type { CountedResource } from './auth/quota.js';
+export {
+  batchStatus,
+  bulkItem,
+  bulkRequest,
+  bulkResponse,
+  claimRequest,
+  enqueueRequest,
+  jobsApi,
+  jobStats,
+  listQuery,
+} from './jobs/jobs.api.js';
+export type {
+  BatchStatus,
+  BulkItem,
+  BulkRequest,
+  BulkResponse,
+  ClaimRequest,
+  EnqueueRequest,
+  JobOrder,
+  JobStats,
+  ListQuery,
+} from './jobs/jobs.api.js';
+export { claimedJob, job, jobStatus, jobSummary } from './jobs/job.schema.js';
+export type { ClaimedJob, Job, JobStatus, JobSummary } from './jobs/job.schema.js';
+export { jobsRpc, queueChanged, queueCounters, workAvailable } from './jobs/jobs.rpc.js';
+export type { QueueCounters } from './jobs/jobs.rpc.js';
+export { queuesApi } from './queues/queues.api.js';
+export type { Queue, QueueConfig, QueueStats, QueueSummary } from './queues/queues.api.js';
+export { workersApi, workerStatus } from './workers/workers.api.js';
+export type {
+  HeartbeatRequest,
+  RegisteredWorker,
+  RegisterWorkerRequest,
+  Worker,
+  WorkerStatus,
+  WorkerSummary,
+} from './workers/workers.api.js';
+export { workerHeartbeat, workersRpc } from './workers/workers.rpc.js';
+export { operationsApi } from './operations/operations.api.js';
+export { realtimeApi, streamQuery } from './realtime/realtime.api.js';
+export type { StreamQuery } from './realtime/realtime.api.js';
+export {
+  controlEvent,
+  eventNames,
+  MAX_EVENT_BYTES,
+  storedEvent,
+} from './realtime/events.schema.js';
+export type {
+  ControlEvent,
+  EventTag,
+  RealtimeEvent,
+  StoredEvent,
+} from './realtime/events.schema.js';
+export { MAX_COMMAND_BYTES, webSocketCommand } from './realtime/commands.schema.js';
+export type { SubscriptionFilter, WebSocketCommand } from './realtime/commands.schema.js';
+export { formatCursor, parseCursor } from './realtime/cursor.js';
+export type { Cursor } from './realtime/cursor.js';
+export { eventBatch, eventLogRpc } from './events/event-batch.js';
+export type { EventBatch } from './events/event-batch.js';
+export { parseJson } from './lossless-json.js';
+export { openApiDocument } from './openapi.js';
+export { routes } from './routes.js';

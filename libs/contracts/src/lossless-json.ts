@@ -1,0 +1,22 @@
+/** Numbers of 16 and more digits, and exponents, may not survive a double. */
+const RISKY_NUMBER = /\d{16}|\d[eE][+-]?\d/;
+
+interface ReviverContext {
+  readonly source?: string;
+}
+type RawJson = (text: string) => unknown;
+const { rawJSON } = JSON as unknown as { rawJSON: RawJson };
+
+/**
+ * `JSON.parse` that keeps numbers a double cannot hold: such a number becomes a raw JSON value, which
+ * `JSON.stringify` writes back digit by digit. Ordinary documents take the plain, fast path.
+ * Source: https://github.com/tc39/proposal-json-parse-with-source
+ */
+export function parseJson(text: string): unknown {
+  if (!RISKY_NUMBER.test(text)) return JSON.parse(text);
+  const reviver = (_key: string, value: unknown, context: ReviverContext): unknown =>
+    typeof value === 'number' && context.source !== undefined && String(value) !== context.source
+      ? rawJSON(context.source)
+      : value;
+  return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
+}

@@ -1,0 +1,150 @@
+import { z } from 'zod';
+import { instant, json } from '../text.js';
+
+const jobStatus = z.string();
+const count = z.int().min(0);
+const rev = z.int().min(1).describe("the job's own transition number: 1, 2, 3 …");
+
+/** Events that are stored in the event log: they carry a cursor, and a client that was away gets them later. */
+export const storedEvent = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('JobCreated'),
+    data: z.object({
+      job_id: z.string(),
+      queue_name: z.string(),
+      priority: z.int(),
+      timestamp: instant,
+      status: jobStatus,
+      rev,
+      workflow_id: z.string().optional(),
+      schedule_id: z.string().optional(),
+    }),
+  }),
+  z.object({
+    type: z.literal('JobStatusChange'),
+    data: z.object({
+      job_id: z.string(),
+      queue_name: z.string(),
+      old_status: z.string(),
+      new_status: jobStatus,
+      timestamp: instant,
+      rev,
+      worker_id: z.string().optional(),
+      reason: z.string().optional(),
+    }),
+  }),
+  z.object({
+    type: z.literal('JobCompleted'),
+    data: z.object({
+      job_id: z.string(),
+      queue_name: z.string(),
+      duration_ms: count,
+      timestamp: instant,
+      rev,
+      worker_id: z.string(),
+      result: json.optional(),
+      result_truncated: z.boolean().optional(),
+    }),
+  }),
+  z.object({
+    type: z.literal('JobFailed'),
+    data: z.object({
+      job_id: z.string(),
+      queue_name: z.string(),
+      error: z.string(),
+      retry_count: count,
+      timestamp: instant,
+      rev,
+      will_retry: z.boolean(),
+      next_retry_at: instant.optional(),
+      worker_id: z.string(),
+    }),
+  }),
+  z.object({
+    type: z.literal('WorkerRegistered'),
+    data: z.object({
+      worker_id: z.string(),
+      queue_name: z.string(),
+      timestamp: instant,
+      hostname: z.string(),
+    }),
+  }),
+  z.object({
+    type: z.literal('WorkerDeregistered'),
+    data: z.object({
+      worker_id: z.string(),
+      timestamp: instant,
+      queue_name: z.string(),
+      reason: z.enum(['requested', 'stale']),
+    }),
+  }),
+]);
+export type StoredEvent = z.output<typeof storedEvent>;
+
+/** What a worker's report tells; also the payload of the hint that carries it to the gateways. */
+export const workerHeartbeatData = z.object({
+  worker_id: z.string(),
+  status: z.string(),
+  current_job_id: z.string().nullable(),
+  timestamp: instant,
+  queue_name: z.string(),
+  current_jobs: count,
+});
+
+/** Events about the present moment only: never stored, never with a cursor. */
+export const controlEvent = z.discriminatedUnion('type', [
+  z.object({
+    type: z.literal('QueueStats'),
+    data: z.object({
+      queue_name: z.string(),
+      pending: count.describe('pending and scheduled'),
+      processing: count,
+      completed: count,
+      failed: count.describe('failed and deadletter'),
+      scheduled: count,
+      deadletter: count,
+      paused: z.boolean(),
+      timestamp: instant,
+    }),
+  }),
+  z.object({
+    type: z.literal('WorkerHeartbeat'),
+    data: workerHeartbeatData,
+  }),
+  z.object({
+    type: z.literal('SystemHealth'),
+    data: z.object({ database: z.boolean(), redis: z.boolean(), timestamp: instant }),
+  }),
+  z.object({ type: z.literal('Ping'), data: z.object({ timestamp: instant }) }),
+  z.object({
+    type: z.literal('Error'),
+    data: z.object({
+      message: z.string(),
+      timestamp: instant,
+      code: z.string().optional(),
+      resume_from: z.string().optional(),
+    }),
+  }),
+]);
+export type ControlEvent = z.output<typeof controlEvent>;
+
+export type RealtimeEvent = StoredEvent | ControlEvent;
+export type EventTag = RealtimeEvent['type'];
+
+/** The name of each event on SSE and in the `events` filter. */
+export const eventNames: Readonly<Record<EventTag, string>> = {
+  JobCreated: 'job.created',
+  JobStatusChange: 'job.status',
+  JobCompleted: 'job.completed',
+  JobFailed: 'job.failed',
+  QueueStats: 'queue.stats',
+  WorkerHeartbeat: 'worker.heartbeat',
+  WorkerRegistered: 'worker.registered',
+  WorkerDeregistered: 'worker.deregistered',
+  SystemHealth: 'system.health',
+  Ping: 'ping',
+  Error: 'error',
+};
+
+/** No event is larger than this as JSON: a published client drops its connection on a frame over 32768 bytes. */
+export const MAX_EVENT_BYTES = 30 * 1024;

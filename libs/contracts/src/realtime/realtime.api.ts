@@ -1,0 +1,64 @@
+import { route } from '../route.js';
+import { z } from 'zod';
+
+const service = 'realtime-gateway' as const;
+const stream = 'text/event-stream';
+
+/** Filters of a stream. Parameters not listed are ignored, never refused. */
+export const streamQuery = z.object({
+  queue: z
+    .string()
+    .regex(/^[A-Za-z0-9._-]{1,100}$/)
+    .optional(),
+  job_id: z.string().max(255).optional(),
+  worker_id: z.string().max(255).optional(),
+  events: z.string().max(1000).optional().describe('comma list of event names; * = all'),
+  last_event_id: z.string().max(100).optional().describe('cursor to resume after'),
+  named: z.enum(['true', 'false']).default('true').describe('false leaves out SSE event names'),
+});
+export type StreamQuery = z.output<typeof streamQuery>;
+
+const resumeQuery = streamQuery.pick({ last_event_id: true, named: true });
+
+export const realtimeApi = {
+  webSocket: route({
+    service,
+    method: 'GET',
+    path: '/ws',
+    auth: 'stream',
+    summary: 'WebSocket of events; see docs/realtime.md for the commands.',
+    query: streamQuery,
+    responses: { 101: null },
+    errors: ['RATE_LIMIT_EXCEEDED'],
+  }),
+  events: route({
+    service,
+    method: 'GET',
+    path: '/events',
+    auth: 'stream',
+    summary: 'Server-sent events of the organization.',
+    query: streamQuery,
+    responses: { 200: stream },
+    errors: ['ACCESS_DENIED', 'RATE_LIMIT_EXCEEDED'],
+  }),
+  jobEvents: route({
+    service,
+    method: 'GET',
+    path: '/events/jobs/:id',
+    auth: 'stream',
+    summary: 'Server-sent events of one job, from its present state to its end.',
+    query: resumeQuery,
+    responses: { 200: stream, 204: null },
+    errors: ['RATE_LIMIT_EXCEEDED'],
+  }),
+  queueEvents: route({
+    service,
+    method: 'GET',
+    path: '/events/queues/:name',
+    auth: 'stream',
+    summary: 'Server-sent events of one queue, beginning with its counters.',
+    query: resumeQuery,
+    responses: { 200: stream },
+    errors: ['ACCESS_DENIED', 'RATE_LIMIT_EXCEEDED'],
+  }),
+};

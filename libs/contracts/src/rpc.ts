@@ -1,0 +1,34 @@
+import { z } from 'zod';
+import { isErrorCode, type ErrorCode } from './errors.js';
+
+/** A question one service answers over the bus. At most once: callers repeat only what is idempotent. */
+export interface RpcSpec<I extends z.ZodType = z.ZodType, O extends z.ZodType = z.ZodType> {
+  readonly subject: string;
+  readonly request: I;
+  readonly response: O;
+  /** Deadline of one call, in milliseconds. */
+  readonly timeoutMs: number;
+}
+
+export function rpc<I extends z.ZodType, O extends z.ZodType>(spec: RpcSpec<I, O>): RpcSpec<I, O> {
+  return spec;
+}
+
+/** A message that may be lost: a slow sweep or a short cache life covers for it. */
+export interface HintSpec<P extends z.ZodType = z.ZodType> {
+  /** Subject without the organization, which is its last token. */
+  readonly subject: string;
+  readonly payload: P;
+}
+
+export function hint<P extends z.ZodType>(spec: HintSpec<P>): HintSpec<P> {
+  return spec;
+}
+
+/** How an `AppError` crosses the bus. */
+export const rpcFailure = z.object({
+  code: z.string().refine((value): value is ErrorCode => isErrorCode(value)),
+  message: z.string(),
+  extra: z.record(z.string(), z.unknown()).optional(),
+  retryAfterSecs: z.number().optional(),
+});

@@ -1,0 +1,3 @@
+export { AccessModule } from './access.module.js';
+export { Principals } from './principals.js';
+export type { PrincipalChange } from './principals.js';

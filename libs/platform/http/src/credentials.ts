@@ -1,0 +1,62 @@
+import { AppError, isUnrestricted, type Principal, type RouteAuth } from '@spooled/contracts';
+import { createHash, timingSafeEqual } from 'node:crypto';
+import type { IncomingHttpHeaders } from 'node:http';
+import type { Secret } from '@spooled/config';
+import type { PrincipalResolver } from './principal-resolver.js';
+
+/** Query parameters that may carry a credential, on streams only; browsers cannot send headers there. */
+export const QUERY_CREDENTIALS = ['token', 'api_key', 'ticket'] as const;
+
+export interface Caller {
+  readonly principal: Principal;
+  readonly credential: string;
+}
+
+/** The credential of a request: `Authorization` first, then `X-API-Key`, then (streams only) the query. */
+export function credentialOf(
+  headers: IncomingHttpHeaders,
+  query: Readonly<Record<string, unknown>> | undefined,
+): string | undefined {
+  const { authorization } = headers;
+  if (authorization !== undefined) {
+    const match = /^bearer +(\S+) *$/i.exec(authorization);
+    if (match !== null) return match[1];
+  }
+  const key = headers['x-api-key'];
+  if (typeof key === 'string' && key !== '') return key;
+  for (const name of query === undefined ? [] : QUERY_CREDENTIALS) {
+    const value = query?.[name];
+    if (typeof value === 'string' && value !== '') return value;
+  }
+  return undefined;
+}
+
+/**
+ * @throws AppError `UNAUTHORIZED` without a good credential, `ACCESS_DENIED` for a scoped key where a full one is
+ * needed, `SERVICE_UNAVAILABLE` when nobody can tell.
+ */
+export async function authenticate(
+  resolver: PrincipalResolver,
+  auth: RouteAuth,
+  credential: string | undefined,
+): Promise<Caller> {
+  if (credential === undefined) throw new AppError('UNAUTHORIZED', 'A credential is missing.');
+  const principal = await resolver.resolve(credential);
+  if (principal === null || (auth === 'jwt' && principal.credential !== 'jwt')) {
+    throw new AppError('UNAUTHORIZED');
+  }
+  if (auth === 'full-key' && !isUnrestricted(principal)) {
+    throw new AppError('ACCESS_DENIED', 'This needs a key whose queue scope is unrestricted.');
+  }
+  return { principal, credential };
+}
+
+/** Constant in time for every wrong key, whatever its length. */
+export function isSameSecret(given: unknown, expected: Secret | undefined): boolean {
+  if (expected === undefined || typeof given !== 'string') return false;
+  return timingSafeEqual(digest(given), digest(expected.reveal()));
+}
+
+function digest(text: string): Buffer {
+  return createHash('sha256').update(text).digest();
+}

@@ -1,0 +1,225 @@
+import compress from '@fastify/compress';
+import cors from '@fastify/cors';
+import {
+  Inject,
+  Injectable,
+  type BeforeApplicationShutdown,
+  type OnApplicationBootstrap,
+} from '@nestjs/common';
+import { DiscoveryService, MetadataScanner } from '@nestjs/core';
+import { ConfigError } from '@spooled/config';
+import { AppError, fullPath, parseJson, type RouteSpec } from '@spooled/contracts';
+import { Readiness } from '@spooled/runtime';
+import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import { randomUUID } from 'node:crypto';
+import type { Server } from 'node:http';
+import { errorReply, isServerFault } from './error-body.js';
+import { HTTP_CONFIG, type HttpConfig } from './http.config.js';
+import { InFlight } from './in-flight.js';
+import { refuseDeepJson } from './json-body.js';
+import { PrincipalResolver } from './principal-resolver.js';
+import { routeOf } from './route.decorator.js';
+import { RouteBinding } from './route-binding.js';
+import { TrafficControl } from './traffic-control.js';
+import { UpgradeRoutes, type UpgradeHandler } from './upgrade-routes.js';
+
+/** The largest plan's payload and some envelope around it. */
+const MAX_BODY_BYTES = 5 * 1024 * 1024 + 64 * 1024;
+/** Longer than the idle limit of the usual load balancers, so that they close first. */
+const KEEP_ALIVE_MS = 75_000;
+
+/**
+ * The process's HTTP server: one bare Fastify instance. Nest composes the providers; requests do not pass through it
+ * (docs/adr/0004). Methods marked with `@Route` are found and bound when the application starts.
+ */
+@Injectable()
+export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
+  readonly fastify: FastifyInstance;
+  readonly #inFlight = new InFlight();
+  readonly #upgrades: UpgradeRoutes;
+  readonly #routes: RouteSpec[] = [];
+  readonly #binding: RouteBinding;
+
+  constructor(
+    @Inject(HTTP_CONFIG) private readonly config: HttpConfig,
+    @Inject(LOGGER) private readonly logger: Logger,
+    private readonly discovery: DiscoveryService,
+    private readonly scanner: MetadataScanner,
+    private readonly readiness: Readiness,
+    resolver: PrincipalResolver,
+    metrics: Metrics,
+  ) {
+    this.fastify = fastify({
+      bodyLimit: MAX_BODY_BYTES,
+      keepAliveTimeout: KEEP_ALIVE_MS,
+      requestTimeout: 30_000,
+      forceCloseConnections: 'idle',
+      trustProxy: config.TRUSTED_PROXIES.length === 0 ? false : config.TRUSTED_PROXIES,
+      genReqId: requestId,
+      exposeHeadRoutes: false,
+      routerOptions: { maxParamLength: 1000 },
+    });
+    const traffic = new TrafficControl(config);
+    this.#binding = new RouteBinding(resolver, traffic, this.#inFlight, config, metrics);
+    this.#upgrades = new UpgradeRoutes(resolver, traffic, config, logger);
+    this.#prepare();
+  }
+
+  /** The Node server underneath, once it listens. */
+  get server(): Server {
+    return this.fastify.server;
+  }
+
+  /** The port it listens on. */
+  get port(): number {
+    const address = this.fastify.server.address();
+    return typeof address === 'object' && address !== null ? address.port : this.config.PORT;
+  }
+
+  /** Takes over upgrade requests to a path; checks, limits and refusals before the 101 are done here. */
+  onUpgrade(spec: RouteSpec, handler: UpgradeHandler): void {
+    this.#upgrades.add(spec, handler);
+  }
+
+  async onApplicationBootstrap(): Promise<void> {
+    await this.fastify.register(cors, {
+      origin: this.config.isDevelopment ? true : [...this.config.CORS_ALLOWED_ORIGINS],
+      methods: ['GET', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS'],
+      allowedHeaders: CORS_REQUEST_HEADERS,
+      exposedHeaders: CORS_RESPONSE_HEADERS,
+      maxAge: 600,
+    });
+    await this.fastify.register(compress, { threshold: 1024, encodings: ['gzip', 'br'] });
+    this.#bindRoutes();
+    this.fastify.server.on('upgrade', (request, socket, head) => {
+      void this.#upgrades.handle(request, socket, head);
+    });
+    try {
+      await this.fastify.listen({ host: this.config.HOST, port: this.config.PORT });
+    } catch (error) {
+      if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
+      throw new ConfigError(
+        `Port ${this.config.PORT} is taken by another program. Stop it, or choose another port with PORT=…`,
+      );
+    }
+  }
+
+  /** Stops intake, lets requests under way finish, and closes. */
+  async beforeApplicationShutdown(): Promise<void> {
+    this.readiness.drain();
+    await this.fastify.close();
+    this.#inFlight.stop();
+  }
+
+  #prepare(): void {
+    const { fastify: app } = this;
+    app.removeAllContentTypeParsers();
+    app.addContentTypeParser<string>(
+      'application/json',
+      { parseAs: 'string' },
+      (_request, text, done) => {
+        try {
+          done(null, readJson(text));
+        } catch (error) {
+          done(error as Error);
+        }
+      },
+    );
+    const fixedHeaders = securityHeaders(this.config);
+    app.addHook('onRequest', (request, reply, done) => {
+      reply.headers(fixedHeaders);
+      reply.header('x-request-id', request.id);
+      const version = request.headers['x-api-version'];
+      if (typeof version === 'string' && /^\d+$/.test(version) && Number(version) !== 1) {
+        done(new AppError('BAD_REQUEST', 'Only API version 1 is served.'));
+      } else done();
+    });
+    app.setErrorHandler((error, request, reply) => this.#refuse(error, request, reply));
+    app.setNotFoundHandler((request, reply) => {
+      const isKnown = this.#routes.some((spec) => matches(spec, request.url));
+      return this.#refuse(
+        new AppError(isKnown ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND', isKnown ? undefined : 'There is no such route.'),
+        request,
+        reply,
+      );
+    });
+  }
+
+  #bindRoutes(): void {
+    for (const { instance } of this.discovery.getProviders()) {
+      if (typeof instance !== 'object' || instance === null) continue;
+      const prototype = Object.getPrototypeOf(instance) as object;
+      for (const method of this.scanner.getAllMethodNames(prototype)) {
+        const spec = routeOf(prototype, method);
+        if (spec === undefined || this.#routes.includes(spec)) continue;
+        this.#routes.push(spec);
+        const handler = (instance as Record<string, (request: unknown) => unknown>)[method];
+        this.fastify.route(this.#binding.bind(spec, handler!.bind(instance)));
+      }
+    }
+  }
+
+  #refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
+    const { status, headers, body } = errorReply(error);
+    if (isServerFault(error)) {
+      this.logger.error(
+        { err: error, requestId: request.id, route: request.routeOptions.url },
+        'request failed',
+      );
+    }
+    return reply.code(status).headers(headers).send(body);
+  }
+}
+
+const CORS_REQUEST_HEADERS = [
+  'authorization',
+  'content-type',
+  'x-api-key',
+  'x-request-id',
+  'x-admin-key',
+  'x-organization-id',
+  'idempotency-key',
+  'last-event-id',
+];
+const CORS_RESPONSE_HEADERS = [
+  'x-request-id',
+  'retry-after',
+  'x-ratelimit-limit',
+  'x-ratelimit-remaining',
+  'x-ratelimit-reset',
+];
+
+function securityHeaders(config: HttpConfig): Record<string, string> {
+  return {
+    'x-api-version': '1',
+    'x-content-type-options': 'nosniff',
+    'x-frame-options': 'DENY',
+    'referrer-policy': 'no-referrer',
+    'content-security-policy': "default-src 'none'; frame-ancestors 'none'",
+    'permissions-policy': 'camera=(), geolocation=(), microphone=()',
+    ...(config.ENABLE_HSTS
+      ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }
+      : {}),
+  };
+}
+
+function requestId(request: { headers: Record<string, unknown> }): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+function readJson(text: string): unknown {
+  if (text.trim() === '') return undefined;
+  refuseDeepJson(text);
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new AppError('INVALID_JSON', undefined, { cause: error });
+  }
+}
+
+function matches(spec: RouteSpec, url: string): boolean {
+  const pattern = fullPath(spec).replaceAll(/:\w+/g, '[^/]+').replaceAll('.', '\\.');
+  return new RegExp(`^${pattern}/?$`).test(url.split('?', 1)[0] as string);
+}

@@ -1,0 +1,21 @@
+import { Global, Module } from '@nestjs/common';
+import { DiscoveryModule } from '@nestjs/core';
+import { loadConfig } from '@spooled/config';
+import { DocsPage } from './docs-page.js';
+import { HTTP_CONFIG, httpConfig, withEnvironment } from './http.config.js';
+import { HttpServer } from './http-server.js';
+import { OperationsController } from './operations.controller.js';
+
+/** Serves every `@Route` method of the application's providers. */
+@Global()
+@Module({
+  imports: [DiscoveryModule],
+  providers: [
+    { provide: HTTP_CONFIG, useFactory: () => withEnvironment(loadConfig(httpConfig)) },
+    HttpServer,
+    OperationsController,
+    DocsPage,
+  ],
+  exports: [HttpServer],
+})
+export class HttpModule {}

@@ -1,0 +1,169 @@
+import { AppError, fullPath, type RouteSpec } from '@spooled/contracts';
+import type { Metrics } from '@spooled/telemetry';
+import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
+import type { IncomingHttpHeaders } from 'node:http';
+import { authenticate, credentialOf, isSameSecret, type Caller } from './credentials.js';
+import { parsePart } from './error-body.js';
+import type { HttpConfig } from './http.config.js';
+import type { InFlight } from './in-flight.js';
+import type { PrincipalResolver } from './principal-resolver.js';
+import { RawJson, StatusAnswer } from './route.decorator.js';
+import { rateHeaders, refusal, type TrafficControl } from './traffic-control.js';
+
+type Handler = (request: unknown) => unknown;
+
+const JSON_TYPE = 'application/json; charset=utf-8';
+
+/** Turns a route's spec and its handler into a Fastify route: caller, limits, validation, answer, metric. */
+export class RouteBinding {
+  readonly #requests;
+  readonly #seconds;
+
+  constructor(
+    private readonly resolver: PrincipalResolver,
+    private readonly traffic: TrafficControl,
+    private readonly inFlight: InFlight,
+    private readonly config: HttpConfig,
+    metrics: Metrics,
+  ) {
+    this.#requests = metrics.counter({
+      name: 'spooled_api_requests_total',
+      help: 'HTTP requests by route and status.',
+      labelNames: ['method', 'route', 'status'],
+    });
+    this.#seconds = metrics.histogram({
+      name: 'spooled_api_request_duration_seconds',
+      help: 'Duration of HTTP requests by route.',
+      labelNames: ['method', 'route'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    });
+  }
+
+  bind(spec: RouteSpec, handler: Handler): RouteOptions {
+    const callers = new WeakMap<FastifyRequest, Caller>();
+    const defaultStatus = Number(Object.keys(spec.responses)[0]);
+    const labels = { method: spec.method, route: fullPath(spec) };
+    return {
+      method: spec.method,
+      url: fullPath(spec),
+      // Streams are never compressed; short answers are below the threshold anyway.
+      compress: spec.auth === 'stream' ? false : { threshold: 1024 },
+      // Before the body is read: a stranger must not make us read five megabytes.
+      onRequest: async (request, reply) => {
+        const caller = await this.#admit(spec, request, reply);
+        if (caller !== undefined) callers.set(request, caller);
+      },
+      onResponse: (_request, reply, done) => {
+        this.#requests.inc({ ...labels, status: reply.statusCode });
+        this.#seconds.observe(labels, reply.elapsedTime / 1000);
+        done();
+      },
+      handler: async (request, reply) => {
+        const input = new RouteRequest(request, reply, callers.get(request), spec);
+        const work = Promise.resolve(handler(input));
+        const answer = spec.auth === 'stream' ? await work : await this.inFlight.limit(work);
+        return reply.sent ? reply : send(reply, defaultStatus, answer);
+      },
+    } satisfies RouteOptions & { compress: unknown };
+  }
+
+  async #admit(
+    spec: RouteSpec,
+    request: FastifyRequest,
+    reply: FastifyReply,
+  ): Promise<Caller | undefined> {
+    if (spec.auth === 'public' || spec.auth === 'admin') {
+      if (spec.service !== 'every') this.traffic.admitStranger(spec.auth, request.ip);
+      if (
+        spec.auth === 'admin' &&
+        !isSameSecret(request.headers['x-admin-key'], this.config.ADMIN_API_KEY)
+      ) {
+        throw new AppError('UNAUTHORIZED', 'The admin key is missing or not valid.');
+      }
+      return undefined;
+    }
+    const query = spec.auth === 'stream' ? (request.query as Record<string, unknown>) : undefined;
+    const caller = await authenticate(
+      this.resolver,
+      spec.auth,
+      credentialOf(request.headers, query),
+    );
+    const decision = this.traffic.admit(caller.principal);
+    reply.headers(rateHeaders(decision));
+    if (!decision.isAllowed) throw refusal(decision);
+    return caller;
+  }
+}
+
+/** What a handler sees; parts are parsed once, in the order path, query, body. */
+class RouteRequest {
+  readonly principal: Caller['principal'] | undefined;
+  readonly credential: string | undefined;
+  readonly params: unknown;
+  readonly query: unknown;
+  readonly body: unknown;
+  readonly raw: FastifyRequest;
+  readonly reply: FastifyReply;
+  #abort: AbortController | undefined;
+
+  constructor(
+    request: FastifyRequest,
+    reply: FastifyReply,
+    caller: Caller | undefined,
+    spec: RouteSpec,
+  ) {
+    this.raw = request;
+    this.reply = reply;
+    this.principal = caller?.principal;
+    this.credential = caller?.credential;
+    this.params = request.params;
+    // A stream's bad filter is BAD_REQUEST: its clients know no validation body.
+    const refusalCode = spec.auth === 'stream' ? 'BAD_REQUEST' : 'VALIDATION_ERROR';
+    this.query =
+      spec.query === undefined ? undefined : parsePart(spec.query, request.query, refusalCode);
+    this.body = spec.body === undefined ? undefined : parseBody(spec, request.body);
+  }
+
+  get headers(): IncomingHttpHeaders {
+    return this.raw.headers;
+  }
+
+  get ip(): string {
+    return this.raw.ip;
+  }
+
+  get requestId(): string {
+    return this.raw.id;
+  }
+
+  /** Made on first use: most handlers are done before a client could go away. */
+  get signal(): AbortSignal {
+    if (this.#abort === undefined) {
+      const abort = new AbortController();
+      this.#abort = abort;
+      const { raw } = this.reply;
+      if (raw.destroyed) abort.abort();
+      raw.once('close', () => {
+        if (!raw.writableFinished) abort.abort();
+      });
+    }
+    return this.#abort.signal;
+  }
+}
+
+function parseBody(spec: RouteSpec, body: unknown): unknown {
+  const given = body ?? (spec.bodyOptional === true ? {} : undefined);
+  return parsePart(spec.body!, given);
+}
+
+function send(reply: FastifyReply, defaultStatus: number, answer: unknown): FastifyReply {
+  if (answer instanceof StatusAnswer) return write(reply.code(answer.status), answer.body);
+  return write(reply.code(defaultStatus), answer);
+}
+
+function write(reply: FastifyReply, body: unknown): FastifyReply {
+  if (body === undefined || body === null) return reply.send();
+  const text = body instanceof RawJson ? body.text : JSON.stringify(body);
+  return reply.header('content-type', JSON_TYPE).send(text);
+}
+

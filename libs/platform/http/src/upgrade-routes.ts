@@ -1,0 +1,95 @@
+import { AppError, fullPath, type Principal, type RouteSpec } from '@spooled/contracts';
+import type { Logger } from '@spooled/telemetry';
+import { randomUUID } from 'node:crypto';
+import { STATUS_CODES, type IncomingMessage } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { z } from 'zod';
+import { authenticate, credentialOf } from './credentials.js';
+import { errorReply, isServerFault, parsePart } from './error-body.js';
+import type { HttpConfig } from './http.config.js';
+import type { PrincipalResolver } from './principal-resolver.js';
+import { refusal, type TrafficControl } from './traffic-control.js';
+
+/** An upgrade request that passed every check a route makes. */
+export interface Upgrade {
+  readonly principal: Principal;
+  readonly credential: string;
+  /** Parsed with the spec's query schema. */
+  readonly query: unknown;
+  readonly raw: IncomingMessage;
+  readonly socket: Duplex;
+  readonly head: Buffer;
+  readonly requestId: string;
+}
+
+export type UpgradeHandler = (upgrade: Upgrade) => void | Promise<void>;
+
+/** Upgrade requests by path. Whoever is refused gets a plain HTTP answer with the JSON error body, never a 101. */
+export class UpgradeRoutes {
+  readonly #routes = new Map<string, { spec: RouteSpec; handler: UpgradeHandler }>();
+
+  constructor(
+    private readonly resolver: PrincipalResolver,
+    private readonly traffic: TrafficControl,
+    private readonly config: HttpConfig,
+    private readonly logger: Logger,
+  ) {}
+
+  add(spec: RouteSpec, handler: UpgradeHandler): void {
+    this.#routes.set(fullPath(spec), { spec, handler });
+  }
+
+  async handle(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    // Until the handler takes over, a reset connection is nobody's error.
+    const ignore = (): void => undefined;
+    socket.on('error', ignore);
+    try {
+      const url = new URL(request.url ?? '/', 'http://unused');
+      const route = this.#routes.get(url.pathname);
+      if (route === undefined) throw new AppError('NOT_FOUND', 'There is no such route.');
+      const query = Object.fromEntries(url.searchParams);
+      const credential = credentialOf(request.headers, query);
+      this.#checkOrigin(request, query);
+      const caller = await authenticate(this.resolver, route.spec.auth, credential);
+      const decision = this.traffic.admit(caller.principal);
+      if (!decision.isAllowed) throw refusal(decision);
+      if (socket.destroyed) return;
+      await route.handler({
+        ...caller,
+        query: parsePart(route.spec.query ?? z.unknown(), query, 'BAD_REQUEST'),
+        raw: request,
+        socket,
+        head,
+        requestId: randomUUID(),
+      });
+    } catch (error) {
+      if (isServerFault(error)) this.logger.error({ err: error }, 'upgrade failed');
+      refuse(socket, error);
+    } finally {
+      socket.off('error', ignore);
+      if (socket.destroyed) socket.on('error', ignore);
+    }
+  }
+
+  /** A browser ticket travels with a page: outside development only from the pages we know. */
+  #checkOrigin(request: IncomingMessage, query: Readonly<Record<string, string>>): void {
+    const { origin } = request.headers;
+    if (this.config.isDevelopment || origin === undefined || query['ticket'] === undefined) return;
+    if (!this.config.CORS_ALLOWED_ORIGINS.includes(origin)) {
+      throw new AppError('ACCESS_DENIED', 'This origin may not open streams.');
+    }
+  }
+}
+
+function refuse(socket: Duplex, error: unknown): void {
+  const { status, headers, body } = errorReply(error);
+  const text = JSON.stringify(body);
+  const lines = [
+    `HTTP/1.1 ${status} ${STATUS_CODES[status] ?? ''}`,
+    'Content-Type: application/json; charset=utf-8',
+    `Content-Length: ${Buffer.byteLength(text)}`,
+    'Connection: close',
+    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+  ];
+  socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
+}

@@ -1,0 +1,219 @@
+import {
+  Injectable,
+  Inject,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
+import {
+  connect,
+  NoRespondersError,
+  RequestError,
+  TimeoutError,
+  type Msg,
+  type NatsConnection,
+} from '@nats-io/transport-node';
+import { AppError, rpcFailure, type HintSpec, type RpcSpec } from '@spooled/contracts';
+import { LOGGER, type Logger } from '@spooled/telemetry';
+import type { z } from 'zod';
+import { NATS_CONFIG, type NatsConfig } from './nats.config.js';
+
+/** How long a start waits for the bus before going on without it, in milliseconds. */
+const FIRST_CONNECT_WAIT_MS = 2000;
+
+type Subscribe = (connection: NatsConnection) => void;
+
+/**
+ * The bus between services, over one NATS connection. A bus that is away is a state, not an error: questions fail at
+ * once with `SERVICE_UNAVAILABLE`, hints are dropped, subscriptions come back by themselves.
+ */
+@Injectable()
+export class Bus implements OnModuleInit, OnApplicationShutdown {
+  readonly #subscriptions: Subscribe[] = [];
+  readonly #onReconnect: (() => void)[] = [];
+  #connection: NatsConnection | undefined;
+  #isConnected = false;
+  #isClosing = false;
+
+  constructor(
+    @Inject(NATS_CONFIG) private readonly config: NatsConfig,
+    @Inject(LOGGER) private readonly logger: Logger,
+  ) {}
+
+  get isConnected(): boolean {
+    return this.#isConnected;
+  }
+
+  /** The connection itself, for the event log's streams. @throws AppError `SERVICE_UNAVAILABLE` when it is away. */
+  get connection(): NatsConnection {
+    if (this.#connection === undefined || !this.#isConnected) throw away('The bus is not available.');
+    return this.#connection;
+  }
+
+  async onModuleInit(): Promise<void> {
+    const connecting = this.#connect().catch((error: unknown) => {
+      this.logger.error({ err: error }, 'the bus refused the connection');
+    });
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, FIRST_CONNECT_WAIT_MS);
+    await Promise.race([connecting, promise]);
+    clearTimeout(timer);
+  }
+
+  async onApplicationShutdown(): Promise<void> {
+    this.#isClosing = true;
+    // A drain delivers what was published; without a server there is nothing to drain into.
+    if (this.#isConnected) await this.#connection?.drain().catch(() => undefined);
+    else await this.#connection?.close().catch(() => undefined);
+    this.#isConnected = false;
+  }
+
+  /**
+   * Asks another service. At most once: repeat only what is idempotent.
+   * @throws AppError what the service answered, or `SERVICE_UNAVAILABLE` when nobody did in time.
+   */
+  async request<I extends z.ZodType, O extends z.ZodType>(
+    spec: RpcSpec<I, O>,
+    input: z.input<I>,
+  ): Promise<z.output<O>> {
+    const question = JSON.stringify(spec.request.parse(input));
+    let answer: Msg;
+    try {
+      answer = await this.connection.request(spec.subject, question, { timeout: spec.timeoutMs });
+    } catch (error) {
+      if (error instanceof AppError) throw error;
+      if (
+        error instanceof TimeoutError ||
+        error instanceof NoRespondersError ||
+        error instanceof RequestError
+      ) {
+        throw away(`${spec.subject} did not answer.`, error);
+      }
+      throw away('The bus is not available.', error);
+    }
+    const envelope = answer.json<{ ok?: unknown; failure?: unknown }>();
+    if (envelope.failure !== undefined) {
+      const { code, message, extra, retryAfterSecs } = rpcFailure.parse(envelope.failure);
+      throw new AppError(code, message, { extra, retryAfterSecs });
+    }
+    return spec.response.parse(envelope.ok);
+  }
+
+  /** Answers a question; the instances of a service share the load. */
+  respond<I extends z.ZodType, O extends z.ZodType>(
+    spec: RpcSpec<I, O>,
+    answer: (input: z.output<I>) => Promise<z.input<O>>,
+  ): void {
+    const handle = async (message: Msg): Promise<void> => {
+      let envelope: object;
+      try {
+        const output = await answer(spec.request.parse(message.json()));
+        envelope = { ok: spec.response.parse(output) };
+      } catch (error) {
+        envelope = { failure: this.#failure(spec.subject, error) };
+      }
+      message.respond(JSON.stringify(envelope));
+    };
+    this.#subscribe((connection) => {
+      connection.subscribe(spec.subject, {
+        queue: spec.subject,
+        callback: (error, message) => {
+          if (error === null) void handle(message);
+        },
+      });
+    });
+  }
+
+  /** Tells whoever listens; lost when the bus is away. */
+  hint<P extends z.ZodType>(spec: HintSpec<P>, organizationId: string, payload: z.input<P>): void {
+    if (!this.#isConnected) return;
+    this.#connection?.publish(`${spec.subject}.${organizationId}`, JSON.stringify(payload));
+  }
+
+  /** Hears every instance's hints, this one's included. */
+  onHint<P extends z.ZodType>(
+    spec: HintSpec<P>,
+    hear: (payload: z.output<P>, organizationId: string) => void,
+  ): void {
+    this.subscribe(`${spec.subject}.*`, (message) => {
+      const payload = spec.payload.safeParse(message.json());
+      if (!payload.success) {
+        this.logger.warn({ subject: message.subject }, 'a hint was not understood');
+        return;
+      }
+      hear(payload.data, message.subject.slice(spec.subject.length + 1));
+    });
+  }
+
+  /** A plain subscription. Answers a function that ends it. */
+  subscribe(subject: string, hear: (message: Msg) => void): () => void {
+    let unsubscribe: () => void = () => undefined;
+    const subscribe: Subscribe = (connection) => {
+      const subscription = connection.subscribe(subject, {
+        callback: (error, message) => {
+          if (error === null) hear(message);
+        },
+      });
+      unsubscribe = () => subscription.unsubscribe();
+    };
+    this.#subscribe(subscribe);
+    return () => {
+      this.#subscriptions.splice(this.#subscriptions.indexOf(subscribe), 1);
+      unsubscribe();
+    };
+  }
+
+  /** Runs after each connection that follows a loss: what was missed must be fetched. */
+  onReconnect(run: () => void): void {
+    this.#onReconnect.push(run);
+  }
+
+  async #connect(): Promise<void> {
+    const connection = await connect({
+      servers: this.config.NATS_URL.split(','),
+      name: this.config.SERVICE_NAME,
+      waitOnFirstConnect: true,
+      maxReconnectAttempts: -1,
+      reconnectTimeWait: 250,
+      reconnectJitter: 250,
+      ignoreAuthErrorAbort: true,
+      pingInterval: 5000,
+      maxPingOut: 2,
+    });
+    if (this.#isClosing) return connection.close();
+    this.#connection = connection;
+    this.#isConnected = true;
+    for (const subscribe of this.#subscriptions) subscribe(connection);
+    void this.#watch(connection);
+  }
+
+  async #watch(connection: NatsConnection): Promise<void> {
+    for await (const status of connection.status()) {
+      if (status.type === 'disconnect') {
+        this.#isConnected = false;
+        if (!this.#isClosing) this.logger.warn('the bus is away');
+      } else if (status.type === 'reconnect') {
+        this.#isConnected = true;
+        this.logger.info('the bus is back');
+        for (const run of this.#onReconnect) run();
+      }
+    }
+  }
+
+  #subscribe(subscribe: Subscribe): void {
+    this.#subscriptions.push(subscribe);
+    if (this.#connection !== undefined) subscribe(this.#connection);
+  }
+
+  #failure(subject: string, error: unknown): z.input<typeof rpcFailure> {
+    if (error instanceof AppError) {
+      const { code, message, extra, retryAfterSecs } = error;
+      return { code, message, extra, retryAfterSecs };
+    }
+    this.logger.error({ subject, err: error }, 'a question could not be answered');
+    return { code: 'INTERNAL_ERROR', message: 'The service failed to answer.' };
+  }
+}
+
+function away(message: string, cause?: unknown): AppError {
+  return new AppError('SERVICE_UNAVAILABLE', message, { retryAfterSecs: 1, cause });
+}

@@ -1,0 +1,2 @@
+export { Bus } from './bus.js';
+export { BusModule } from './nats.module.js';

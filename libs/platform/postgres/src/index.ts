@@ -1,0 +1,10 @@
+export { Database, sqlState } from './database.js';
+export type { DatabaseOptions, Transaction } from './database.js';
+export { GroupCommit } from './group-commit.js';
+export type { GroupCommitOptions } from './group-commit.js';
+export { runMigrations } from './migrations.js';
+export type { Migration } from './migrations.js';
+export { PostgresModule } from './postgres.module.js';
+export type { RoomDatabaseOptions } from './postgres.module.js';
+export { sql } from './statement.js';
+export type { Statement } from './statement.js';

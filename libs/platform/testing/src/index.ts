@@ -1,0 +1,15 @@
+export { eventually, type EventuallyOptions } from './eventually.js';
+export { natsServer, sharedNatsUrl } from './nats.js';
+export {
+  postgresServer,
+  testDatabase,
+  type TestDatabase,
+  type TestDatabaseOptions,
+} from './postgres.js';
+export { spawnProcess, type SpawnedProcess, type SpawnProcessOptions } from './process.js';
+export { collectSse, type SseCollection, type SseEvent, type SseOptions } from './sse.js';
+export { Signal } from './signal.js';
+export { stressStartStop, type StartStop } from './stress-start-stop.js';
+export { WsClient, type WsClientOptions } from './ws-client.js';
+export { onCleanUp } from './clean-up.js';
+export { freePort, type NatsServer, type PostgresServer } from '@spooled/embedded';
