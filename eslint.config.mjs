@@ -83,7 +83,7 @@ const bans = {
   sql: {
     regex: '^@spooled/postgres$',
     importNames: ['sql'],
-    message: 'SQL stands in store/, where everyone looks for it.',
+    message: 'SQL stands in *.sql.ts, where everyone looks for it.',
   },
   impureDomain: {
     regex: '^(?!@spooled/contracts$|\\./)',
@@ -185,6 +185,7 @@ export default defineConfig(
 
   // What may be imported where.
   zone(['**/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'sql']),
+  zone(['**/*.sql.ts'], ['postgresDriver', 'natsClient', 'testing']),
   zone(['libs/platform/postgres/**/*.ts'], ['natsClient', 'testing']),
   zone(['libs/platform/nats/**/*.ts'], ['postgresDriver', 'testing', 'sql']),
   zone(['libs/platform/event-log/**/*.ts'], ['postgresDriver', 'testing']),
@@ -196,8 +197,13 @@ export default defineConfig(
   zone(tests, []),
 
   {
-    // Where the environment is read, and where processes are given one.
-    files: ['libs/platform/config/**/*.ts', 'libs/platform/embedded/**/*.ts', ...tests],
+    // Where the environment is read, and where that of rooms and child processes is made.
+    files: [
+      'libs/platform/config/**/*.ts',
+      'libs/platform/embedded/**/*.ts',
+      'apps/standalone/src/**/*.ts',
+      ...tests,
+    ],
     rules: { 'no-restricted-properties': 'off' },
   },
   {

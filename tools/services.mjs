@@ -2,15 +2,14 @@
  * `npm run services`: every service as a process of its own, as a deployment runs them, on an embedded PostgreSQL and
  * nats-server unless DATABASE_URL / NATS_URL are given. Ports from SPOOLED_BASE_PORT (8081) on.
  */
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 
-import { startInfrastructure } from '../apps/standalone/dist/infrastructure/infrastructure.js';
-import { keptJwtSecret } from '../apps/standalone/dist/infrastructure/kept-secret.js';
+import { layFoundation } from '../apps/standalone/dist/foundation.js';
 import { assertPortFree } from '../apps/standalone/dist/infrastructure/port-check.js';
-import { ensureDemoOrganization } from '../apps/standalone/dist/demo.js';
 import { migrateAll } from '../apps/standalone/dist/migrate.js';
 import { ChildServer } from '../libs/platform/embedded/dist/index.js';
 
@@ -30,6 +29,9 @@ const services = [
   { name: 'worker-registry', paths: ['/workers'] },
   { name: 'realtime-gateway', paths: ['/ws', '/events'] },
 ].map((service, index) => ({ ...service, port: basePort + index }));
+
+/** Ours for this run unless it is set: the demo organization is made through the front door. */
+const adminKey = process.env.ADMIN_API_KEY ?? randomBytes(32).toString('hex');
 
 const readyWithinMs = 30_000;
 const stopWithinMs = 40_000;
@@ -53,33 +55,27 @@ try {
 
 async function start() {
   for (const { port } of services) await assertPortFree(port, 'SPOOLED_BASE_PORT');
-  const dataDirectory = process.env.SPOOLED_DATA_DIR ?? path.join(root, '.spooled');
-  const infrastructure = await startInfrastructure({
-    dataDirectory,
-    databaseUrl: process.env.DATABASE_URL,
-    natsUrl: process.env.NATS_URL,
-    log,
-  });
+  const { infrastructure, environment } = await layFoundation(log);
   running.push(infrastructure);
-  Object.assign(process.env, {
-    DATABASE_URL: infrastructure.databaseUrl,
-    NATS_URL: infrastructure.natsUrl,
-    JWT_SECRET: process.env.JWT_SECRET ?? (await keptJwtSecret(dataDirectory)),
-  });
   await migrateAll(infrastructure.databaseUrl);
-  const demo = await ensureDemoOrganization();
-  await Promise.all(services.map(startService));
-  if (!stopping) tell(demo);
+  await Promise.all(services.map((service) => startService(service, environment)));
+  if (!stopping) tell(await ensureDemoOrganization());
 }
 
-async function startService({ name, port }) {
+async function startService({ name, port }, environment) {
   if (stopping) return;
   const label = name.padEnd(longest(services.map((service) => service.name)));
   const child = await ChildServer.start({
     name,
     command: process.execPath,
     args: ['--enable-source-maps', path.join(root, 'apps', name, 'dist/main.js')],
-    env: { ...process.env, PORT: String(port), SERVICE_NAME: name },
+    env: {
+      ...process.env,
+      ...environment,
+      PORT: String(port),
+      SERVICE_NAME: name,
+      ADMIN_API_KEY: adminKey,
+    },
     onLine: (line) => console.log(`${label} | ${line}`),
   });
   running.push({ stop: () => child.stop('SIGTERM', stopWithinMs) });
@@ -101,16 +97,28 @@ async function ready(name, port, child) {
   }
 }
 
-function tell(demo) {
+/** The API key of the organization `demo` when this call made it. */
+async function ensureDemoOrganization() {
+  const { port } = services.find((service) => service.name === 'auth');
+  const response = await fetch(`http://127.0.0.1:${port}/api/v1/admin/organizations`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json', 'x-admin-key': adminKey },
+    body: JSON.stringify({ name: 'Demo', slug: 'demo', plan_tier: 'enterprise' }),
+  });
+  const body = await response.json();
+  if (response.status === 201) return body.api_key.key;
+  if (response.status === 409) return undefined;
+  throw new Error(`the demo organization could not be made: ${JSON.stringify(body)}`);
+}
+
+function tell(demoKey) {
   const width = longest(services.map((service) => service.name));
   console.log('\nSpooled runs as separate processes:\n');
   for (const { name, port, paths } of services) {
     const where = paths.map((each) => (each === '/docs' ? each : `/api/v1${each}`)).join(' ');
     console.log(`  ${name.padEnd(width)}  http://localhost:${port}  ${where}`);
   }
-  if (demo.apiKey) {
-    console.log(`\nAPI key of the demo organization, shown only now: ${demo.apiKey}`);
-  }
+  if (demoKey) console.log(`\nAPI key of the demo organization (shown this once):  ${demoKey}`);
   console.log('\nCtrl-C stops everything.\n');
 }
 

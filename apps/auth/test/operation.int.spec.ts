@@ -1,10 +1,17 @@
 import type { AccessGrant } from '@spooled/contracts';
 import { Database, sql } from '@spooled/postgres';
+import { Readiness } from '@spooled/runtime';
+import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
 import { eventually } from '@spooled/testing';
 import { DemoOrganization } from '../src/auth.module.js';
+import { loadAuthConfig } from '../src/config.js';
+import { KeySecrets } from '../src/keys/key-secrets.js';
+import { PepperGuard } from '../src/keys/pepper-guard.js';
+import { KeyRepository } from '../src/keys/store/key.repository.js';
 import { ExpiryPruner } from '../src/maintenance/expiry-pruner.js';
 import { ADMIN_KEY, freshSlug, JWT_SECRET, TestService } from './setup.js';
 
+const ANOTHER_SECRET = 'another-secret-'.repeat(4);
 let service: TestService;
 
 beforeAll(async () => {
@@ -60,19 +67,33 @@ describe('the registration mode', () => {
   });
 });
 
+/** What a process with this environment would ask at its start. */
+function guardWith(environment: Record<string, string>): PepperGuard {
+  const { context } = service;
+  const config = loadAuthConfig({ SPOOLED_ENV: 'test', ...environment });
+  return new PepperGuard(
+    context.get(KeyRepository),
+    new KeySecrets(config),
+    new Readiness(),
+    config,
+    context.get<Logger>(LOGGER),
+    context.get(Metrics),
+  );
+}
+
 describe('a change of secrets', () => {
   it('of JWT_SECRET alone is refused at the start, in a sentence that says what to do', async () => {
-    await service.shutDown();
-    await expect(service.boot({ JWT_SECRET: 'another-secret-'.repeat(4) })).rejects.toThrow(
+    await expect(guardWith({ JWT_SECRET: ANOTHER_SECRET }).onModuleInit()).rejects.toThrow(
       /API_KEY_PEPPER.*JWT_SECRET of that time/,
     );
+    await guardWith({ JWT_SECRET }).onModuleInit();
   });
 
   it('with the old secret as pepper keeps every key and ends every token', async () => {
     const { key } = await service.organization();
     const { access_token: credential } = await service.login(key);
     await service.shutDown();
-    await service.boot({ JWT_SECRET: 'another-secret-'.repeat(4), API_KEY_PEPPER: JWT_SECRET });
+    await service.boot({ JWT_SECRET: ANOTHER_SECRET, API_KEY_PEPPER: JWT_SECRET });
     expect((await service.call('GET', '/organizations', { credential: key })).status).toBe(200);
     expect((await service.call('GET', '/organizations', { credential })).status).toBe(401);
   });
@@ -97,7 +118,7 @@ describe('the demo organization', () => {
     expect(keys).toHaveLength(1);
     expect(new Set(states.map(({ organizationId }) => organizationId)).size).toBe(1);
     expect(await demo.ensure()).toEqual({
-      organizationId: states[0]!.organizationId,
+      organizationId: states[0].organizationId,
       apiKey: null,
     });
     const { body } = await service.call<Record<string, unknown>[]>('GET', '/organizations', {

@@ -38,12 +38,17 @@ export class TestService {
     readonly nats: Awaited<ReturnType<typeof natsServer>>,
   ) {}
 
-  static async start(environment: Readonly<Record<string, string>> = {}): Promise<TestService> {
-    const [database, nats] = await Promise.all([testDatabase({ isEmpty: true }), natsServer()]);
+  static async start(): Promise<TestService> {
+    const database = await testDatabase({ isEmpty: true });
     await runMigrations(database.url, migrations);
-    const service = new TestService(database, nats);
-    await service.boot(environment);
+    const service = await TestService.on(database);
+    await service.boot();
     return service;
+  }
+
+  /** Not booted yet; the database is migrated already. */
+  static async on(database: TestDatabase): Promise<TestService> {
+    return new TestService(database, await natsServer());
   }
 
   /** Starts the process's worth of modules; again after `shutDown` for a restart. */

@@ -399,6 +399,22 @@ describe('POST /auth/tickets', () => {
     }
   });
 
+  it('carries no more than the queue it is narrowed to, nor a queue the key has lost since', async () => {
+    const { key, keyId } = await service.organization();
+    const make = async () => {
+      const options = { credential: key, body: { queue: 'emails' } };
+      const { body } = await service.call<{ ticket: string }>('POST', '/auth/tickets', options);
+      return body.ticket;
+    };
+    const [first, second] = [await make(), await make()];
+    expect(await redeem(first)).toMatchObject({ queues: ['emails'] });
+    await service.call('PUT', `/api-keys/${keyId}`, {
+      credential: key,
+      body: { queues: ['reports'] },
+    });
+    expect(await redeem(second)).toBeNull();
+  });
+
   it('knows no ticket it did not make', async () => {
     for (const ticket of ['tkt_', 'tkt_nonsense', `tkt_${'A'.repeat(64)}`]) {
       expect(await redeem(ticket)).toBeNull();

@@ -1,12 +1,7 @@
 /** What a newcomer reads when the server is up: where it is, and three lines to see it live. */
 export function welcome(baseUrl: string, apiKey: string | null): string {
   const api = `${baseUrl}/api/v1`;
-  const lines = [
-    '',
-    `Spooled is ready:  ${baseUrl}`,
-    `API reference:     ${baseUrl}/docs`,
-    '',
-  ];
+  const lines = ['', `Spooled is ready:  ${baseUrl}`, `API reference:     ${baseUrl}/docs`, ''];
   if (apiKey === null) {
     lines.push(
       'The demo organization and its API key are those of the first start; the key is not stored.',

@@ -4,12 +4,12 @@ import { z } from 'zod';
 const NUL = '\u0000';
 
 /** A string of `min`..`max` characters without NUL. */
-export function text(min: number, max: number): z.ZodString {
+export function text(min: number, max: number) {
   return z
     .string()
     .min(min)
     .max(max)
-    .refine((value) => !value.includes(NUL), 'must not contain a NUL character') as z.ZodString;
+    .refine((value) => !value.includes(NUL), 'must not contain a NUL character');
 }
 
 /** Queue name: 1-100 of `A-Z a-z 0-9 . _ -`, not starting with `.` or `-`. */

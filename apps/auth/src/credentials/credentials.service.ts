@@ -1,6 +1,6 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import type { Principal } from '@spooled/contracts';
+import { canUseQueue, type Principal } from '@spooled/contracts';
 import { isKeyLike } from '../keys/domain/api-key.js';
 import { KeySecrets } from '../keys/key-secrets.js';
 import { LastUsed } from '../keys/last-used.js';
@@ -79,10 +79,13 @@ export class CredentialsService {
     const sid = ticket.token?.sid ?? null;
     const access = await this.keys.findAccess(organizationId, ticket.api_key_id, sid);
     if (access === null) return null;
-    return principalOf(access, {
+    const principal = principalOf(access, {
       credential: ticket.token === null ? 'key' : 'jwt',
       token: ticket.token ?? undefined,
       narrowedTo: { queue: ticket.queue, jobId: ticket.job_id },
     });
+    if (ticket.queue === null) return principal;
+    // The key may have lost the queue since; and who does not know of narrowing must not get the key's whole scope.
+    return canUseQueue(principal, ticket.queue) ? { ...principal, queues: [ticket.queue] } : null;
   }
 }

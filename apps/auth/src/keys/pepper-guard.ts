@@ -2,7 +2,6 @@ import {
   Inject,
   Injectable,
   type BeforeApplicationShutdown,
-  type OnApplicationBootstrap,
   type OnModuleInit,
 } from '@nestjs/common';
 import { ConfigError } from '@spooled/config';
@@ -25,9 +24,7 @@ const SENTENCE =
  * customer's key into a 401 and nothing would say why.
  */
 @Injectable()
-export class PepperGuard
-  implements OnModuleInit, OnApplicationBootstrap, BeforeApplicationShutdown
-{
+export class PepperGuard implements OnModuleInit, BeforeApplicationShutdown {
   readonly #loop: Loop;
   #isRefused = false;
 
@@ -44,12 +41,12 @@ export class PepperGuard
     this.#loop = new Loop({ name, step, errorDelayMs: RETRY_MS, logger, metrics });
   }
 
-  onModuleInit(): void {
+  /**
+   * Before anything listens.
+   * @throws ConfigError when the database says so now; one that is away is asked again until it answers.
+   */
+  async onModuleInit(): Promise<void> {
     this.readiness.add('api-key-pepper', () => Promise.resolve(!this.#isRefused));
-  }
-
-  /** @throws ConfigError when the database says so now; one that is away is asked again until it does. */
-  async onApplicationBootstrap(): Promise<void> {
     if (this.config.isSecretTemporary) {
       this.logger.warn(
         'JWT_SECRET is not set: tokens, and API keys without API_KEY_PEPPER, die with this process',

@@ -84,7 +84,8 @@ function visibleId(caller: Principal, { jobId, queueName }: EnqueueOutcome): str
 
 function checkedKey(header: string | undefined): string | null {
   if (header === undefined || header === '') return null;
-  if (header.length > 255) throw AppError.invalid('Idempotency-Key', 'must be at most 255 characters');
+  if (header.length > 255)
+    throw AppError.invalid('Idempotency-Key', 'must be at most 255 characters');
   return header;
 }
 

@@ -35,7 +35,12 @@ export class JobService {
 
   async deadLetters(
     caller: Principal,
-    query: { queue_name?: string | undefined; tag?: string | undefined; limit: number; offset: number },
+    query: {
+      queue_name?: string | undefined;
+      tag?: string | undefined;
+      limit: number;
+      offset: number;
+    },
   ) {
     return this.jobs.deadLetters(scopeOf(caller), {
       queueName: query.queue_name ?? null,

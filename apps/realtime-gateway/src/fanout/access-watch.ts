@@ -92,7 +92,11 @@ export class AccessWatch implements OnApplicationBootstrap {
   }
 
   /** Asks auth itself, not the cache: the period is the promise. Undefined = nobody can tell now, so nothing changes. */
-  async #ask({ organizationId, apiKeyId, token }: Principal): Promise<Principal | null | undefined> {
+  async #ask({
+    organizationId,
+    apiKeyId,
+    token,
+  }: Principal): Promise<Principal | null | undefined> {
     try {
       const { principal } = await this.bus.request(authRpc.check, {
         organizationId,

@@ -1,4 +1,9 @@
-import { eventNames, type EventTag, type RealtimeEvent, type SubscriptionFilter } from '@spooled/contracts';
+import {
+  eventNames,
+  type EventTag,
+  type RealtimeEvent,
+  type SubscriptionFilter,
+} from '@spooled/contracts';
 
 /** Which events somebody asks for; null = any. A filter with several fields set needs all of them. */
 export interface EventFilter {

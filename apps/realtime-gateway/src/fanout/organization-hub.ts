@@ -200,7 +200,9 @@ export class OrganizationHub {
       const sent = channel.deliver(messages, after);
       if (sent.events > 0) this.metrics.count(channel.transport.name, sent.events, sent.bytes);
     }
-    this.metrics.lag.observe(Math.max(0, Date.now() - Date.parse(last.event.data.timestamp)) / 1000);
+    this.metrics.lag.observe(
+      Math.max(0, Date.now() - Date.parse(last.event.data.timestamp)) / 1000,
+    );
     this.#release();
     this.#onEvents(events);
   }

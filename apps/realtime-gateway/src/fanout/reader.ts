@@ -232,7 +232,8 @@ export class Reader {
       if (this.#isGapPending) await this.#tellGap();
       else if (this.#outlet.socket.writableNeedDrain) await this.#drained();
       else if (backfill !== undefined) await this.#backfill(backfill);
-      else if (this.#position > this.#hub.position) await this.#pause(this.#hub.reached(this.#position));
+      else if (this.#position > this.#hub.position)
+        await this.#pause(this.#hub.reached(this.#position));
       else await this.#catchUp();
     } catch (error) {
       if (!(error instanceof AppError)) throw error;
@@ -274,9 +275,7 @@ export class Reader {
       for (const piece of pieces(page)) {
         if (generation !== this.#generation || this.#isClosed) return;
         const selector = this.#selector.only(backfill.filter);
-        const events = piece.filter(
-          ({ seq, event }) => selector.matches(event) && !this.#wasDelivered(seq, event),
-        );
+        const events = piece.filter(({ seq, event }) => selector.matches(event));
         const to = lastSeq(piece);
         (this.#coverage ??= new Coverage()).add(backfill.after, to, selector);
         backfill.after = to;

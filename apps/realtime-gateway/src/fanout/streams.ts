@@ -84,7 +84,8 @@ export class Streams implements OnModuleDestroy {
     const streams = [...this.#open];
     for (let start = 0; start < streams.length; start += DRAIN_BATCH) {
       for (const stream of streams.slice(start, start + DRAIN_BATCH)) stream.close('draining');
-      if (start + DRAIN_BATCH < streams.length && Date.now() < deadline) await delay(DRAIN_PAUSE_MS);
+      if (start + DRAIN_BATCH < streams.length && Date.now() < deadline)
+        await delay(DRAIN_PAUSE_MS);
     }
     while (this.#open.size > 0 && Date.now() < deadline) await delay(10);
     for (const stream of [...this.#open]) stream.destroy();
@@ -92,8 +93,12 @@ export class Streams implements OnModuleDestroy {
 }
 
 function tooMany(limit: number): AppError {
-  return new AppError('RATE_LIMIT_EXCEEDED', `The organization has ${limit} open streams already.`, {
-    retryAfterSecs: RETRY_AFTER_SECS,
-    extra: { retry_after_secs: RETRY_AFTER_SECS, limit, remaining: 0 },
-  });
+  return new AppError(
+    'RATE_LIMIT_EXCEEDED',
+    `The organization has ${limit} open streams already.`,
+    {
+      retryAfterSecs: RETRY_AFTER_SECS,
+      extra: { retry_after_secs: RETRY_AFTER_SECS, limit, remaining: 0 },
+    },
+  );
 }

@@ -52,7 +52,12 @@ export class EventsGateway implements OnModuleInit {
     });
   }
 
-  #connect(socket: WebSocket, { principal, socket: raw }: Upgrade, seat: Seat, query: StreamQuery): void {
+  #connect(
+    socket: WebSocket,
+    { principal, socket: raw }: Upgrade,
+    seat: Seat,
+    query: StreamQuery,
+  ): void {
     const { filter: urlFilter, bound: urlBound } = urlFilters(query);
     const { organizationId } = principal;
     let unwatch: () => void = () => undefined;

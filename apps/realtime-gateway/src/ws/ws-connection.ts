@@ -63,8 +63,9 @@ export class WsConnection implements Stream, Outlet {
   #heardAt = Date.now();
   #second = 0;
   #commandsThisSecond = 0;
-  /** Commands that came while a credential is looked up: their answers depend on it. */
-  #waiting: RawData[] | undefined;
+  /** Commands wait while a credential is looked up: their answers depend on it. */
+  #isAuthenticating = false;
+  readonly #commands: RawData[] = [];
 
   constructor(options: WsConnectionOptions) {
     this.#options = options;
@@ -148,9 +149,17 @@ export class WsConnection implements Stream, Outlet {
     if (!this.isOpen) return;
     if (this.#isFlood()) return this.#closeWith(FLOOD);
     if (isBinary) return;
-    if (this.#waiting === undefined) return this.#obey(data);
-    this.#waiting.push(data);
-    if (this.#waiting.length > MAX_WAITING_COMMANDS) this.#closeWith(FLOOD);
+    this.#commands.push(data);
+    if (this.#commands.length > MAX_WAITING_COMMANDS) return this.#closeWith(FLOOD);
+    this.#work();
+  }
+
+  #work(): void {
+    while (!this.#isAuthenticating && this.isOpen) {
+      const next = this.#commands.shift();
+      if (next === undefined) return;
+      this.#obey(next);
+    }
   }
 
   #isFlood(): boolean {
@@ -214,23 +223,20 @@ export class WsConnection implements Stream, Outlet {
 
   /** Replaces the credential; until the new one is known to be good, the old one stays. */
   async #authenticate(token: string, requestId: string | null): Promise<void> {
-    this.#waiting = [];
+    this.#isAuthenticating = true;
     try {
       const principal = await this.#options.authenticate(token);
+      if (!this.isOpen) return;
       this.applyAccess(principal);
       this.#options.onPrincipal();
       this.#acknowledge('authenticated', requestId);
     } catch (error) {
       const { code, message } = error instanceof AppError ? error : new AppError('INTERNAL_ERROR');
       this.#refuse(requestId, code, message);
+    } finally {
+      this.#isAuthenticating = false;
     }
-    const waiting = this.#waiting;
-    this.#waiting = undefined;
-    waiting.forEach((data, index) => {
-      // One of them may be another Authenticate, which the rest must wait for.
-      if (this.#waiting !== undefined) this.#waiting.push(...waiting.slice(index, index + 1));
-      else if (this.isOpen) this.#obey(data);
-    });
+    this.#work();
   }
 
   /** The cursor says where the subscription begins: state read after it, plus the events after it, misses nothing. */

@@ -12,8 +12,3 @@ export async function keptSecret(dataDirectory: string, name: string): Promise<s
   await writeFile(file, `${secret}\n`, { mode: 0o600 });
   return secret;
 }
-
-/** What signs tokens (and hashes API keys) when JWT_SECRET is not set: the same for `npm start` and `npm run services`. */
-export function keptJwtSecret(dataDirectory: string): Promise<string> {
-  return keptSecret(dataDirectory, 'jwt.secret');
-}

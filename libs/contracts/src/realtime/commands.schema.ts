@@ -19,7 +19,11 @@ const filterFields = { queue, job_id: text(255), worker_id: text(255), events };
 
 /** What a client writes, in any of the three dialects that published clients speak. */
 const written = z.object({
-  cmd: z.string().max(50).optional().describe('Subscribe, Unsubscribe, Ping, Authenticate; any case'),
+  cmd: z
+    .string()
+    .max(50)
+    .optional()
+    .describe('Subscribe, Unsubscribe, Ping, Authenticate; any case'),
   type: z.string().max(50).optional().describe('the same names, in the dialect with `filter`'),
   request_id: z.string().max(128).nullish().describe('asks for an acknowledgement'),
   ...filterFields,

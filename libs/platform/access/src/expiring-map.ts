@@ -21,7 +21,8 @@ export class ExpiringMap<V> {
   }
 
   deleteWhere(isUnwanted: (value: V) => boolean): void {
-    for (const [name, { value }] of this.#entries) if (isUnwanted(value)) this.#entries.delete(name);
+    for (const [name, { value }] of this.#entries)
+      if (isUnwanted(value)) this.#entries.delete(name);
   }
 
   clear(): void {

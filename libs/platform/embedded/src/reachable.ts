@@ -6,7 +6,7 @@
 import { spawnSync } from 'node:child_process';
 import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { cp, lstat, mkdir, rename, rm, symlink } from 'node:fs/promises';
+import { chmod, cp, lstat, mkdir, rename, rm, stat, symlink } from 'node:fs/promises';
 import { basename, dirname, join, relative } from 'node:path';
 
 import type { PostgresUser } from './postgres-user.js';
@@ -34,6 +34,11 @@ export async function reachableDirectory(directory: string, user: PostgresUser):
   const parent = dirname(directory);
   await mkdir(parent, { recursive: true });
   if (canEnter(parent, user)) return directory;
+  if (canEnter(dirname(parent), user)) {
+    // Only the directory that was given to Spooled is closed (umask, mkdtemp): let others pass through it.
+    await chmod(parent, (await stat(parent)).mode | 0o011);
+    return directory;
+  }
   const name = createHash('sha256').update(directory).digest('hex').slice(0, 16);
   const target = join(openDirectory, `${basename(directory)}-${name}`);
   const present = await lstat(directory).catch(() => undefined);

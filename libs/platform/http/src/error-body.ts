@@ -1,4 +1,10 @@
-import { AppError, errorCatalogue, isErrorCode, type ErrorCode, type FieldProblem } from '@spooled/contracts';
+import {
+  AppError,
+  errorCatalogue,
+  isErrorCode,
+  type ErrorCode,
+  type FieldProblem,
+} from '@spooled/contracts';
 import type { z } from 'zod';
 
 /** What any thrown thing looks like to a client: a status, headers, and the JSON error body. */

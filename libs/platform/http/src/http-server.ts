@@ -139,7 +139,10 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
     app.setNotFoundHandler((request, reply) => {
       const isKnown = this.#routes.some((spec) => matches(spec, request.url));
       return this.#refuse(
-        new AppError(isKnown ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND', isKnown ? undefined : 'There is no such route.'),
+        new AppError(
+          isKnown ? 'METHOD_NOT_ALLOWED' : 'NOT_FOUND',
+          isKnown ? undefined : 'There is no such route.',
+        ),
         request,
         reply,
       );

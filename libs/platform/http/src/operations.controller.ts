@@ -37,7 +37,8 @@ export class OperationsController {
   async scrape({ headers, reply }: RequestOf<typeof operationsApi.metrics>) {
     const token = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
     const { METRICS_TOKEN: expected } = this.config;
-    if (expected !== undefined && !isSameSecret(token, expected)) throw new AppError('UNAUTHORIZED');
+    if (expected !== undefined && !isSameSecret(token, expected))
+      throw new AppError('UNAUTHORIZED');
     return reply
       .header('content-type', operationsApi.metrics.responses[200])
       .send(await this.metrics.exposition());

@@ -166,4 +166,3 @@ function write(reply: FastifyReply, body: unknown): FastifyReply {
   const text = body instanceof RawJson ? body.text : JSON.stringify(body);
   return reply.header('content-type', JSON_TYPE).send(text);
 }
-

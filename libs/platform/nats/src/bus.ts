@@ -1,9 +1,4 @@
-import {
-  Injectable,
-  Inject,
-  type OnApplicationShutdown,
-  type OnModuleInit,
-} from '@nestjs/common';
+import { Injectable, Inject, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import {
   connect,
   NoRespondersError,
@@ -45,7 +40,8 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
 
   /** The connection itself, for the event log's streams. @throws AppError `SERVICE_UNAVAILABLE` when it is away. */
   get connection(): NatsConnection {
-    if (this.#connection === undefined || !this.#isConnected) throw away('The bus is not available.');
+    if (this.#connection === undefined || !this.#isConnected)
+      throw away('The bus is not available.');
     return this.#connection;
   }
 

@@ -31,10 +31,10 @@ const typeParsers: Readonly<Record<number, (text: string) => unknown>> = {
   [OID.json]: parseJson,
   [OID.jsonb]: parseJson,
 };
-const rowTypes = {
-  getTypeParser: (oid: number, format?: 'text' | 'binary') =>
-    typeParsers[oid] ?? types.getTypeParser(oid, format as 'text'),
-} as pg.CustomTypesConfig;
+const rowTypes: pg.CustomTypesConfig = {
+  getTypeParser: (oid) =>
+    typeParsers[oid] ?? (types.getTypeParser(oid) as (text: string) => unknown),
+};
 
 /** A room's door to Postgres: scoped transactions on a pool that TypeORM owns. */
 export class Database {
@@ -97,7 +97,9 @@ export class Database {
     statement: Statement,
     values?: readonly unknown[],
   ): Promise<R[]> {
-    return this.#run(scopeOf(organizations), (transaction) => transaction.query<R>(statement, values));
+    return this.#run(scopeOf(organizations), (transaction) =>
+      transaction.query<R>(statement, values),
+    );
   }
 
   /** For loops that serve every organization: runs as the room's maintenance role. */
@@ -166,14 +168,8 @@ class UnitOfWork implements Transaction {
     return result.rows as R[];
   }
 
-  send<R>(
-    statement: Statement,
-    values: readonly unknown[],
-    received?: (rows: R[]) => void,
-  ): void {
-    this.#track(
-      this.#execute(statement, values).then((result) => received?.(result.rows as R[])),
-    );
+  send<R>(statement: Statement, values: readonly unknown[], received?: (rows: R[]) => void): void {
+    this.#track(this.#execute(statement, values).then((result) => received?.(result.rows as R[])));
   }
 
   afterCommit(run: () => void): void {
@@ -230,7 +226,8 @@ const AWAY = /^(08|53|57P|25P03|58)/;
 function translate(error: unknown): Error {
   if (error instanceof AppError) return error;
   const code = sqlState(error);
-  if (code === undefined || AWAY.test(code)) return isDriverError(error) ? unavailable(error) : (error as Error);
+  if (code === undefined || AWAY.test(code))
+    return isDriverError(error) ? unavailable(error) : (error as Error);
   if (code === '57014' || code === '55P03') return unavailable(error);
   return new AppError('DATABASE_ERROR', undefined, { cause: error });
 }

@@ -56,7 +56,9 @@ export class GroupCommit<I, O> {
   submit(item: I): Promise<O> {
     if (this.#queue.length >= this.#options.maxWaiting) {
       return Promise.reject(
-        new AppError('RATE_LIMIT_EXCEEDED', 'The server is busy; try again.', { retryAfterSecs: 1 }),
+        new AppError('RATE_LIMIT_EXCEEDED', 'The server is busy; try again.', {
+          retryAfterSecs: 1,
+        }),
       );
     }
     return new Promise<O>((resolve, reject) => {

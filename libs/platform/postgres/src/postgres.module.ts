@@ -5,7 +5,7 @@ import {
   type OnApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
-import { env, loadConfig, type Secret } from '@spooled/config';
+import { env, loadConfig } from '@spooled/config';
 import { Readiness } from '@spooled/runtime';
 import { z } from 'zod';
 import { Database } from './database.js';
@@ -30,7 +30,7 @@ export class PostgresModule {
           provide: Database,
           useFactory: () =>
             new Database({
-              url: (loadConfig(config).DATABASE_URL as Secret).reveal(),
+              url: loadConfig(config).DATABASE_URL.reveal(),
               role: options.role,
               maxConnections: options.maxConnections,
               applicationName: options.role,

@@ -80,7 +80,8 @@ export class Loop {
     } catch (error) {
       this.#steps.inc({ loop: name, outcome: 'failed' });
       // One line when trouble begins: a dependency that is away for an hour must not fill the log.
-      if (!this.#isFailing && !signal.aborted) logger.warn({ loop: name, err: error }, 'loop step failed');
+      if (!this.#isFailing && !signal.aborted)
+        logger.warn({ loop: name, err: error }, 'loop step failed');
       this.#isFailing = true;
       return errorDelayMs;
     } finally {

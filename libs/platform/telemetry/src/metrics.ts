@@ -23,7 +23,9 @@ export class Metrics {
   }
 
   counter<L extends string = never>(spec: CounterConfiguration<L>): Counter<L> {
-    return this.#known<Counter<L>>(spec.name) ?? new Counter({ ...spec, registers: [this.registry] });
+    return (
+      this.#known<Counter<L>>(spec.name) ?? new Counter({ ...spec, registers: [this.registry] })
+    );
   }
 
   gauge<L extends string = never>(spec: GaugeConfiguration<L>): Gauge<L> {

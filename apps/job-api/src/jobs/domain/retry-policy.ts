@@ -8,8 +8,9 @@ const MAX_JITTER_MS = 500;
  * Delays by retry count, in milliseconds: 1 s, doubled each time, at most 60 s. The last one holds for all later
  * retries. The fail statement takes the whole ladder, since only it knows the count.
  */
-export const backoffLadderMs: readonly number[] = Array.from({ length: 7 }, (_, retryCount) =>
-  Math.min(2 ** retryCount, MAX_DELAY_SECS) * 1000,
+export const backoffLadderMs: readonly number[] = Array.from(
+  { length: 7 },
+  (_, retryCount) => Math.min(2 ** retryCount, MAX_DELAY_SECS) * 1000,
 );
 
 /** 0-499 ms. */

@@ -82,7 +82,10 @@ export class EnqueueRepository {
             : [];
         const parent = held ?? ended;
         if (parent === undefined) return undefined;
-        if (parent.queue_name !== job.queueName || (ended !== undefined && ended.status !== 'completed')) {
+        if (
+          parent.queue_name !== job.queueName ||
+          (ended !== undefined && ended.status !== 'completed')
+        ) {
           throw AppError.invalid('parent_job_id', 'must be a live job of the same queue');
         }
         const waitsFor = ended === undefined ? parentId : null;

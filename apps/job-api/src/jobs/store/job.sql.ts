@@ -51,7 +51,11 @@ const ORDER_COLUMNS: Readonly<Record<JobOrder, string>> = {
  * The list statement for one combination of status, order and direction. The status is written as a literal, so that
  * the planner drops the tables that cannot hold it. $3 queue, $4 tag, $5 limit, $6 offset.
  */
-export function list(status: JobStatus | undefined, order: JobOrder, direction: 'asc' | 'desc'): Statement {
+export function list(
+  status: JobStatus | undefined,
+  order: JobOrder,
+  direction: 'asc' | 'desc',
+): Statement {
   const column = ORDER_COLUMNS[order];
   const tieBreak = column === 's.id' ? '' : `, s.id ${direction}`;
   return sql(

@@ -289,10 +289,7 @@ export class LeaseRepository {
     return outcomes;
   }
 
-  async #renew(
-    transaction: Transaction,
-    calls: readonly Renewal[],
-  ): Promise<(Date | undefined)[]> {
+  async #renew(transaction: Transaction, calls: readonly Renewal[]): Promise<(Date | undefined)[]> {
     const rows = await transaction.query<{ ord: number; lease_expires_at: Date }>(leaseSql.renew, [
       ...proofColumns(calls),
       calls.map(({ leaseSecs }) => leaseSecs),
@@ -310,7 +307,12 @@ export class LeaseRepository {
       calls.map(({ organizationId }) => organizationId),
       calls.map(({ jobId }) => jobId),
     ]);
-    return calls.map((call, index) => refusal(call, rows.find(({ ord }) => ord === index + 1)));
+    return calls.map((call, index) =>
+      refusal(
+        call,
+        rows.find(({ ord }) => ord === index + 1),
+      ),
+    );
   }
 
   #count(name: string, help: string, count: number): void {

@@ -90,7 +90,7 @@ export const report = sql(
    ), held as (
      select w.organization_id, w.id, w.ended, w.queue_name, r.current_jobs, r.metadata, r.may_take_slot,
        case when w.status = 'draining' and r.status = 'healthy' then 'draining' else r.status end as next,
-       w.status in ('healthy', 'degraded') or w.ended = 'stale' as has_slot
+       w.status in ('healthy', 'degraded') or w.ended is not distinct from 'stale' as has_slot
      from workers.worker w
      join reported r on r.organization_id = w.organization_id and r.id = w.id
      order by w.organization_id, w.id

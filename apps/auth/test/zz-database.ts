@@ -1,0 +1,258 @@
+import { AppError, isUuid, parseJson } from '@spooled/contracts';
+import pg from 'pg';
+import { DataSource } from 'typeorm';
+import type { Statement } from './zz-statement.js';
+
+const { types } = pg;
+
+export interface DatabaseOptions {
+  readonly url: string;
+  /** Role every statement runs as; never an owner of tables, so row-level security binds it. */
+  readonly role: string;
+  readonly maxConnections: number;
+  /** Name shown in `pg_stat_activity`. */
+  readonly applicationName: string;
+}
+
+/** What a unit of work may do inside its transaction. */
+export interface Transaction {
+  query<R>(statement: Statement, values?: readonly unknown[]): Promise<R[]>;
+  /** Sends a last statement without waiting: it travels in one flight with COMMIT, and its failure is the commit's. */
+  send<R>(statement: Statement, values: readonly unknown[], received?: (rows: R[]) => void): void;
+  /** Runs after a successful COMMIT; must not throw. */
+  afterCommit(run: () => void): void;
+}
+
+/** Row types as our code wants them: counts as numbers, JSON without loss of digits. */
+const OID = { int8: 20, json: 114, jsonb: 3802, numeric: 1700 } as const;
+const typeParsers: Readonly<Record<number, (text: string) => unknown>> = {
+  [OID.int8]: Number,
+  [OID.numeric]: Number,
+  [OID.json]: parseJson,
+  [OID.jsonb]: parseJson,
+};
+const rowTypes: pg.CustomTypesConfig = {
+  getTypeParser: (oid) =>
+    typeParsers[oid] ?? (types.getTypeParser(oid) as (text: string) => unknown),
+};
+
+/** A room's door to Postgres: scoped transactions on a pool that TypeORM owns. */
+export class Database {
+  readonly #source: DataSource;
+  readonly #role: string;
+  #opening: Promise<unknown> | undefined;
+
+  constructor(options: DatabaseOptions) {
+    this.#role = options.role;
+    this.#source = new DataSource({
+      type: 'postgres',
+      url: options.url,
+      applicationName: options.applicationName,
+      poolSize: options.maxConnections,
+      installExtensions: false,
+      connectTimeoutMS: 3000,
+      // Losing an idle connection is ordinary: the pool drops it and the next call opens another.
+      poolErrorHandler: () => undefined,
+      extra: {
+        // BEGIN, the statement and COMMIT leave in one flight instead of three round trips.
+        pipeline: true,
+        keepAlive: true,
+        options: [
+          `-c role=${options.role}`,
+          '-c statement_timeout=15000',
+          '-c lock_timeout=10000',
+          '-c idle_in_transaction_session_timeout=20000',
+        ].join(' '),
+      },
+    });
+  }
+
+  /** Opens the pool. A database that is away is not an error here: calls answer 503 until it comes. */
+  async open(): Promise<void> {
+    if (this.#source.isInitialized) return;
+    this.#opening ??= this.#source.initialize().finally(() => {
+      this.#opening = undefined;
+    });
+    await this.#opening;
+  }
+
+  async close(): Promise<void> {
+    if (this.#source.isInitialized) await this.#source.destroy();
+  }
+
+  /**
+   * Runs `work` in one transaction that can see and write the rows of `organizations` only.
+   * @throws AppError `SERVICE_UNAVAILABLE` when the database is away, `DATABASE_ERROR` when it refuses a statement.
+   */
+  async transaction<T>(
+    organizations: readonly string[],
+    work: (transaction: Transaction) => Promise<T>,
+  ): Promise<T> {
+    return this.#run(scopeOf(organizations), work);
+  }
+
+  /** One statement in a transaction of its own. */
+  async query<R>(
+    organizations: readonly string[],
+    statement: Statement,
+    values?: readonly unknown[],
+  ): Promise<R[]> {
+    return this.#run(scopeOf(organizations), (transaction) =>
+      transaction.query<R>(statement, values),
+    );
+  }
+
+  /** For loops that serve every organization: runs as the room's maintenance role. */
+  async maintenance<T>(work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return this.#run(`begin; set local role ${this.#role}_maintenance`, work);
+  }
+
+  async ping(): Promise<boolean> {
+    try {
+      const client = await this.#connect();
+      try {
+        await client.query('select 1');
+        return true;
+      } finally {
+        client.release();
+      }
+    } catch {
+      return false;
+    }
+  }
+
+  async #run<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    const client = await this.#connect();
+    const unit = new UnitOfWork(client);
+    let broken: Error | undefined;
+    try {
+      unit.begin(begin);
+      const result = await work(unit);
+      await unit.commit();
+      unit.committed();
+      return result;
+    } catch (error) {
+      broken = await unit.rollback();
+      throw translate(error);
+    } finally {
+      client.release(broken);
+    }
+  }
+
+  async #connect(): Promise<pg.PoolClient> {
+    try {
+      await this.open();
+      const { master } = this.#source.driver as unknown as { master: pg.Pool };
+      const client = await master.connect();
+      if (client.listenerCount('error') === 0) client.on('error', () => undefined);
+      return client;
+    } catch (error) {
+      throw unavailable(error);
+    }
+  }
+}
+
+class UnitOfWork implements Transaction {
+  readonly #client: pg.PoolClient;
+  readonly #inFlight: Promise<unknown>[] = [];
+  readonly #afterCommit: (() => void)[] = [];
+
+  constructor(client: pg.PoolClient) {
+    this.#client = client;
+  }
+
+  begin(statement: string): void {
+    this.#track(this.#client.query(statement));
+  }
+
+  async query<R>(statement: Statement, values?: readonly unknown[]): Promise<R[]> {
+    const result = await this.#execute(statement, values);
+    return result.rows as R[];
+  }
+
+  send<R>(statement: Statement, values: readonly unknown[], received?: (rows: R[]) => void): void {
+    this.#track(this.#execute(statement, values).then((result) => received?.(result.rows as R[])));
+  }
+
+  afterCommit(run: () => void): void {
+    this.#afterCommit.push(run);
+  }
+
+  async commit(): Promise<void> {
+    const committing = this.#client.query('commit');
+    // The first failure is the reason; the statements after it only say that the transaction is aborted.
+    const outcomes = await Promise.allSettled([...this.#inFlight, committing]);
+    const failed = outcomes.find((outcome) => outcome.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
+    if ((await committing).command !== 'COMMIT') throw new Error('the transaction was rolled back');
+  }
+
+  committed(): void {
+    for (const run of this.#afterCommit) run();
+  }
+
+  /** Answers the error that makes the connection unfit for reuse, if any. */
+  async rollback(): Promise<Error | undefined> {
+    try {
+      await this.#client.query('rollback');
+      return undefined;
+    } catch (error) {
+      return error as Error;
+    }
+  }
+
+  #execute(statement: Statement, values: readonly unknown[] = []): Promise<pg.QueryResult> {
+    return this.#client.query({
+      name: statement.name,
+      text: statement.text,
+      values: values as unknown[],
+      types: rowTypes,
+    });
+  }
+
+  #track(promise: Promise<unknown>): void {
+    promise.catch(() => undefined);
+    this.#inFlight.push(promise);
+  }
+}
+
+function scopeOf(organizations: readonly string[]): string {
+  // A uuid cannot hold a quote, so writing the list into the text is safe once each one is checked.
+  for (const id of organizations) if (!isUuid(id)) throw new Error('not an organization id');
+  return `begin; select set_config('app.orgs', '{${organizations.join(',')}}', true)`;
+}
+
+/** SQLSTATE classes and codes that mean "not now": connection, resources, operator intervention, time-outs. */
+const AWAY = /^(08|53|57P|25P03|58)/;
+
+function translate(error: unknown): Error {
+  if (error instanceof AppError) return error;
+  const code = sqlState(error);
+  if (code === undefined || AWAY.test(code))
+    return isDriverError(error) ? unavailable(error) : (error as Error);
+  if (code === '57014' || code === '55P03') return unavailable(error);
+  return new AppError('DATABASE_ERROR', undefined, { cause: error });
+}
+
+/** The SQLSTATE of a Postgres error, also of one that `translate` wrapped. */
+export function sqlState(error: unknown): string | undefined {
+  const candidate = error instanceof AppError ? error.cause : error;
+  const code = (candidate as { code?: unknown } | undefined)?.code;
+  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+}
+
+function isDriverError(error: unknown): boolean {
+  if (sqlState(error) !== undefined) return true;
+  const { code, message } = error as { code?: string; message?: string };
+  return (
+    /^(ECONN|EPIPE|ETIMEDOUT|ENOTFOUND|EHOST|EAI_)/.test(code ?? '') ||
+    /connection|terminat|timeout/i.test(message ?? '')
+  );
+}
+
+function unavailable(cause: unknown): AppError {
+  return new AppError('SERVICE_UNAVAILABLE', 'The database is not available.', {
+    retryAfterSecs: 1,
+    cause,
+  });
+}

@@ -1,0 +1,83 @@
+import {
+  changed,
+  created,
+  health,
+  heartbeat,
+  ping,
+  queueStats,
+  registered,
+} from '../../test/fixtures.js';
+import { eventTags, MATCH_ALL, type EventFilter } from './event-filter.js';
+import { Selector } from './selector.js';
+
+const everything = { queues: [] };
+
+describe('a selector', () => {
+  it('gives an unrestricted key everything', () => {
+    const selector = new Selector({ access: everything }, [MATCH_ALL]);
+    for (const event of [created('j'), registered('w'), queueStats('q'), health, ping]) {
+      expect(selector.matches(event)).toBe(true);
+    }
+  });
+
+  it('gives a scoped key only events of its queues, whatever it subscribes to', () => {
+    const selector = new Selector({ access: { queues: ['emails'] } }, [MATCH_ALL]);
+    expect(selector.matches(created('j'))).toBe(true);
+    expect(selector.matches(created('j', 'sms'))).toBe(false);
+    expect(selector.matches(heartbeat('w', 'j', 'sms'))).toBe(false);
+    expect(selector.matches(queueStats('sms'))).toBe(false);
+    expect(selector.matches(health)).toBe(true);
+  });
+
+  it('does not give a scoped key events whose queue is not known', () => {
+    const selector = new Selector({ access: { queues: ['emails'] } }, [MATCH_ALL]);
+    expect(selector.matches(registered('w', ''))).toBe(false);
+  });
+
+  it('keeps a ticket to its queue and job', () => {
+    const access = { queues: [], narrowedTo: { queue: 'emails', jobId: 'j1' } };
+    const selector = new Selector({ access }, [MATCH_ALL]);
+    expect(selector.matches(created('j1'))).toBe(true);
+    expect(selector.matches(created('j2'))).toBe(false);
+    expect(selector.matches(created('j1', 'sms'))).toBe(false);
+    expect(selector.matches(queueStats('emails'))).toBe(false);
+    expect(selector.matches(health)).toBe(true);
+  });
+
+  it('wants one of its filters, inside the bounds of the URL', () => {
+    const url = {
+      ...MATCH_ALL,
+      workerId: 'w1',
+      events: eventTags(['job.created', 'worker.registered']),
+    };
+    const filters = [
+      { ...MATCH_ALL, queue: 'a' },
+      { ...MATCH_ALL, jobId: 'j1' },
+    ];
+    const selector = new Selector({ access: everything, url }, filters);
+    expect(selector.matches(created('j2', 'a'))).toBe(true);
+    expect(selector.matches(created('j1', 'b'))).toBe(true);
+    expect(selector.matches(created('j2', 'b'))).toBe(false);
+    expect(selector.matches(changed('j1', 'processing'))).toBe(false);
+    expect(selector.matches(registered('w1', 'a'))).toBe(true);
+    expect(selector.matches(registered('w2', 'a'))).toBe(false);
+  });
+
+  it('leaves out what a snapshot holds already', () => {
+    const selector = new Selector({ access: everything, afterRev: 2 }, [MATCH_ALL]);
+    expect(selector.matches(changed('j', 'processing', { rev: 2 }))).toBe(false);
+    expect(selector.matches(changed('j', 'completed', { rev: 3 }))).toBe(true);
+  });
+
+  it('has the key of every selector that does the same', () => {
+    const a = { ...MATCH_ALL, queue: 'a' };
+    const b = { ...MATCH_ALL, queue: 'b' };
+    const key = (...filters: EventFilter[]) => new Selector({ access: everything }, filters).key;
+    expect(key(a, b)).toBe(key(b, a, b));
+    expect(key(a, MATCH_ALL)).toBe(key(MATCH_ALL));
+    expect(key(a)).not.toBe(key(b));
+    const scoped = new Selector({ access: { queues: ['a', 'b'] } }, [a]);
+    expect(scoped.key).not.toBe(key(a));
+    expect(scoped.key).toBe(new Selector({ access: { queues: ['b', 'a'] } }, [a]).key);
+  });
+});

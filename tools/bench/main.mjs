@@ -1,0 +1,33 @@
+// `npm run bench [-- <part> …]`: what the hot paths reach on this machine, as ratios to baselines of the same run.
+import os from 'node:os';
+import { benchEnqueue } from './enqueue.mjs';
+import { startEnvironment } from './environment.mjs';
+
+const parts = { enqueue: benchEnqueue };
+const wanted = process.argv.slice(2);
+
+console.log(`${os.cpus()[0].model}, ${os.cpus().length} cores, Node ${process.version}`);
+const environment = await startEnvironment();
+try {
+  for (const [name, run] of Object.entries(parts)) {
+    if (wanted.length > 0 && !wanted.includes(name)) continue;
+    console.log(`\n## ${name}`);
+    await run(environment, report);
+  }
+} finally {
+  await environment.stop();
+}
+
+/** One line: rate, latencies, and each ratio with its bar. */
+function report(title, { rate, p50, p99, note }, ratios = []) {
+  const figures = [
+    rate === undefined ? undefined : `${Math.round(rate).toLocaleString('en')}/s`,
+    p50 === undefined ? undefined : `p50 ${p50.toFixed(2)} ms`,
+    p99 === undefined ? undefined : `p99 ${p99.toFixed(2)} ms`,
+    note,
+  ].filter((figure) => figure !== undefined);
+  console.log(`${title}: ${figures.join(', ')}`);
+  for (const [name, ratio, bar] of ratios) {
+    console.log(`  ${ratio >= bar ? 'ok  ' : 'LOW '} ${ratio.toFixed(2)} × ${name} (bar ${bar})`);
+  }
+}

@@ -1,0 +1,20 @@
+// The whole product in one process, as `npm start` runs it, with switches that only measuring needs.
+// BENCH_EVENTS=off leaves out the event log; GROUP_COMMIT_MAX_ROWS=1 leaves out grouping.
+import { EventLog } from '@spooled/event-log';
+
+if (process.env.BENCH_EVENTS === 'off') EventLog.prototype.append = () => undefined;
+
+const { bootstrap } = await import('@spooled/runtime');
+const { StandaloneModule } = await import('@spooled/standalone');
+const { HttpServer } = await import('@spooled/http');
+
+await bootstrap(StandaloneModule, {
+  onStarted: async (context) => {
+    process.send?.({ port: context.get(HttpServer).port });
+    process.on('message', (message) => {
+      if (message === 'usage') {
+        process.send?.({ usage: { ...process.cpuUsage(), rss: process.memoryUsage.rss() } });
+      }
+    });
+  },
+});
