@@ -2,8 +2,16 @@
 import os from 'node:os';
 import { benchEnqueue } from './enqueue.mjs';
 import { startEnvironment } from './environment.mjs';
+import { benchEvents } from './events.mjs';
+import { benchRepository } from './repository.mjs';
+import { benchWholeLife } from './whole-life.mjs';
 
-const parts = { enqueue: benchEnqueue };
+const parts = {
+  enqueue: benchEnqueue,
+  repository: benchRepository,
+  life: benchWholeLife,
+  events: benchEvents,
+};
 const wanted = process.argv.slice(2);
 
 console.log(`${os.cpus()[0].model}, ${os.cpus().length} cores, Node ${process.version}`);

@@ -8,7 +8,7 @@ import { TestService } from './setup.js';
 let postgres: PostgresServer;
 
 beforeAll(async () => {
-  postgres = await postgresServer();
+  postgres = await postgresServer({ isDurable: true });
   await administrate(`create role owner login createrole password 'owner'`);
   await administrate(`create database owned owner owner`);
 });

@@ -33,7 +33,7 @@ describe('a worker that falls silent', () => {
   it('stays as it is before that', async () => {
     const { credential } = world.key();
     const [early, late] = [await world.register(credential), await world.register(credential)];
-    await world.silence(early, 115);
+    await world.silence(early, 60);
     await world.silence(late, 121);
     await eventually(async () => expect(await world.statusOf(credential, late)).toBe('offline'));
     expect(await world.statusOf(credential, early)).toBe('healthy');

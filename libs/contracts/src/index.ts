@@ -25,7 +25,13 @@ export {
 } from './text.js';
 export { effectiveLimits, planLimits, plans } from './auth/plans.js';
 export type { PlanLimits, PlanTier } from './auth/plans.js';
-export { canUseQueue, isUnrestricted, principal } from './auth/principal.js';
+export {
+  canUseQueue,
+  isTicket,
+  isUnrestricted,
+  principal,
+  TICKET_PREFIX,
+} from './auth/principal.js';
 export type { Principal } from './auth/principal.js';
 export { authChanged, authRpc } from './auth/auth.rpc.js';
 export { adminApi } from './auth/admin.api.js';

@@ -15,8 +15,20 @@ const { rawJSON } = JSON as unknown as { rawJSON: RawJson };
 export function parseJson(text: string): unknown {
   if (!RISKY_NUMBER.test(text)) return JSON.parse(text);
   const reviver = (_key: string, value: unknown, context: ReviverContext): unknown =>
-    typeof value === 'number' && context.source !== undefined && String(value) !== context.source
+    typeof value === 'number' && context.source !== undefined && !isHeld(value, context.source)
       ? rawJSON(context.source)
       : value;
   return JSON.parse(text, reviver as (key: string, value: unknown) => unknown);
 }
+
+/** A double holds every number of up to 15 significant digits, as long as it neither overflows nor underflows. */
+function isHeld(value: number, source: string): boolean {
+  if (String(value) === source) return true;
+  const [digits = ''] = source.split(/e/i);
+  const significant = digits.replace(/[-.]/g, '').replace(/^0+|0+$/g, '');
+  if (significant === '') return true;
+  const size = Math.abs(value);
+  return significant.length <= 15 && size >= SMALLEST_NORMAL && size < Infinity;
+}
+
+const SMALLEST_NORMAL = 2.2250738585072014e-308;

@@ -1,11 +1,11 @@
 import { timingSafeEqual } from 'node:crypto';
 import { Injectable } from '@nestjs/common';
-import { canUseQueue, type Principal } from '@spooled/contracts';
+import { canUseQueue, isTicket, type Principal } from '@spooled/contracts';
 import { isKeyLike } from '../keys/domain/api-key.js';
 import { KeySecrets } from '../keys/key-secrets.js';
 import { LastUsed } from '../keys/last-used.js';
 import { KeyRepository, type AccessRow } from '../keys/store/key.repository.js';
-import { isTicketLike, organizationOfTicket } from '../tokens/domain/ticket.js';
+import { organizationOfTicket } from '../tokens/domain/ticket.js';
 import { SessionRepository } from '../tokens/store/session.repository.js';
 import { TokenSigner } from '../tokens/token-signer.js';
 import { principalOf } from './domain/principal.js';
@@ -50,7 +50,7 @@ export class CredentialsService {
   }
 
   #resolve(credential: string): Promise<Principal | null> {
-    if (isTicketLike(credential)) return this.#redeem(credential);
+    if (isTicket(credential)) return this.#redeem(credential);
     if (credential.startsWith('eyJ')) return this.#fromToken(credential);
     return this.#fromKey(credential);
   }

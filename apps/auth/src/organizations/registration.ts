@@ -1,6 +1,6 @@
-import { createHash, timingSafeEqual } from 'node:crypto';
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError } from '@spooled/contracts';
+import { isSameSecret } from '@spooled/http';
 import { AUTH_CONFIG, type AuthConfig } from '../config.js';
 
 /** Decides who may create an organization through the public door. */
@@ -15,17 +15,7 @@ export class Registration {
     if (mode === 'invite') {
       throw new AppError('ACCESS_DENIED', 'Registration is by invitation only.');
     }
-    if (!this.#isAdmin(adminKey)) throw new AppError('ACCESS_DENIED', 'Registration is closed.');
+    if (isSameSecret(adminKey, this.config.ADMIN_API_KEY)) return;
+    throw new AppError('ACCESS_DENIED', 'Registration is closed.');
   }
-
-  #isAdmin(given: unknown): boolean {
-    const expected = this.config.ADMIN_API_KEY;
-    if (expected === undefined || typeof given !== 'string') return false;
-    return timingSafeEqual(digest(given), digest(expected.reveal()));
-  }
-}
-
-/** Equal lengths, so that the comparison takes as long for every wrong key. */
-function digest(text: string): Buffer {
-  return createHash('sha256').update(text).digest();
 }

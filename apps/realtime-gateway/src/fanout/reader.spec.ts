@@ -293,7 +293,7 @@ describe('a reader', () => {
     );
     await fc.assert(
       fc.asyncProperty(fc.nat(30), fc.array(step, { maxLength: 30 }), async (back, steps) => {
-        const world = await World.open({}, 30);
+        const world = await World.open({ maxBufferEvents: 8 }, 30);
         const { client, reader } = world.read({ after: 30 - back });
         const expected = new Set<number>();
         let selected = [MATCH_ALL];

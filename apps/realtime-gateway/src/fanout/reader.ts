@@ -275,7 +275,9 @@ export class Reader {
       for (const piece of pieces(page)) {
         if (generation !== this.#generation || this.#isClosed) return;
         const selector = this.#selector.only(backfill.filter);
-        const events = piece.filter(({ seq, event }) => selector.matches(event));
+        const events = piece.filter(
+          ({ seq, event }) => selector.matches(event) && !this.#wasDelivered(seq, event),
+        );
         const to = lastSeq(piece);
         (this.#coverage ??= new Coverage()).add(backfill.after, to, selector);
         backfill.after = to;

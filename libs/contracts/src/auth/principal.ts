@@ -28,3 +28,10 @@ export function isUnrestricted(caller: Pick<Principal, 'queues'>): boolean {
 export function canUseQueue(caller: Pick<Principal, 'queues'>, queueName: string): boolean {
   return isUnrestricted(caller) || caller.queues.includes(queueName);
 }
+
+/** Browser tickets are told from keys and tokens by this beginning. */
+export const TICKET_PREFIX = 'tkt_';
+
+export function isTicket(credential: string): boolean {
+  return credential.startsWith(TICKET_PREFIX);
+}

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { instant, json } from '../text.js';
+import { instant, json, text } from '../text.js';
 
 /** The only job states, spelled as on the wire. `failed` is reserved: no server path sets it. */
 export const jobStatus = z.enum([
@@ -18,8 +18,8 @@ export const priority = z.int().min(-100).max(100);
 export const maxRetries = z.int().min(0).max(100);
 /** Advice to the worker, in seconds; the server itself enforces only the lease. */
 export const timeoutSeconds = z.int().min(1).max(86_400);
-export const workerId = z.string().min(1).max(255);
-export const leaseId = z.string().min(1).max(255);
+export const workerId = text(1, 255);
+export const leaseId = text(1, 255);
 export const leaseDurationSecs = z.int().min(5).max(3600);
 
 export const job = z.object({

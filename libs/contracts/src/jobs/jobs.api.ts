@@ -1,6 +1,16 @@
 import { z } from 'zod';
 import { route } from '../route.js';
-import { instant, json, limit, offset, queueName, tags, text, timestamp } from '../text.js';
+import {
+  filterText,
+  instant,
+  json,
+  limit,
+  offset,
+  queueName,
+  tags,
+  text,
+  timestamp,
+} from '../text.js';
 import {
   claimedJob,
   job,
@@ -76,8 +86,8 @@ export type JobOrder = z.output<typeof jobOrder>;
 
 /** Unknown or malformed filter values are ignored, never refused. */
 export const listQuery = z.object({
-  queue_name: z.string().optional().catch(undefined),
-  queue: z.string().optional().catch(undefined).describe('alias of queue_name'),
+  queue_name: filterText,
+  queue: filterText.describe('alias of queue_name'),
   status: jobStatus.optional().catch(undefined),
   tag: listTag.optional().catch(undefined),
   limit: limit(100, 50),
@@ -188,7 +198,7 @@ export const jobsApi = {
     path: '/jobs/stats',
     auth: 'key',
     summary: 'Count jobs by status.',
-    query: z.object({ queue_name: z.string().optional() }),
+    query: z.object({ queue_name: filterText }),
     responses: { 200: jobStats },
   }),
   status: route({
@@ -317,7 +327,7 @@ export const jobsApi = {
     auth: 'key',
     summary: 'List dead-lettered jobs, newest first.',
     query: z.object({
-      queue_name: z.string().optional(),
+      queue_name: filterText,
       tag: listTag.optional().catch(undefined),
       limit: limit(100, 50),
       offset,

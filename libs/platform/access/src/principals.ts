@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { AppError, authChanged, authRpc, type Principal } from '@spooled/contracts';
+import { AppError, authChanged, authRpc, isTicket, type Principal } from '@spooled/contracts';
 import { PrincipalResolver } from '@spooled/http';
 import { Bus } from '@spooled/nats';
 import { LOGGER, type Logger } from '@spooled/telemetry';
@@ -13,8 +13,6 @@ const STALE_MS = 10 * 60_000;
 /** Strangers are remembered briefly, so that a loop with a wrong key does not become a loop of questions. */
 const UNKNOWN_MS = 2000;
 const MAX_ENTRIES = 20_000;
-/** Tickets are good for one use, so an answer about one is never used again. */
-const TICKET_PREFIX = 'tkt_';
 
 export interface PrincipalChange {
   readonly organizationId: string;
@@ -34,6 +32,8 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
   readonly #known = new ExpiringMap<Known>(MAX_ENTRIES);
   readonly #asking = new Map<string, Promise<Principal | null>>();
   readonly #listeners: ((change: PrincipalChange) => void)[] = [];
+  /** Changes heard so far. */
+  #changes = 0;
 
   constructor(
     private readonly bus: Bus,
@@ -52,13 +52,17 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
 
   /** @throws AppError `SERVICE_UNAVAILABLE` when auth cannot be asked and the credential is not known. */
   async resolve(credential: string): Promise<Principal | null> {
-    if (credential.startsWith(TICKET_PREFIX)) {
+    // A ticket is good for one use, so an answer about one is never used again.
+    if (isTicket(credential)) {
       return (await this.bus.request(authRpc.resolve, { credential })).principal;
     }
-    return this.#cached(fingerprint(credential), async () => {
-      const { principal } = await this.bus.request(authRpc.resolve, { credential });
-      return principal;
+    const principal = await this.#cached(fingerprint(credential), async () => {
+      const answer = await this.bus.request(authRpc.resolve, { credential });
+      return answer.principal;
     });
+    // A stream outlives its token, so only here, and on every use: a cached token still ends when it says.
+    const isOver = principal?.token !== undefined && principal.token.expiresAt * 1000 <= Date.now();
+    return isOver ? null : principal;
   }
 
   /** The same access as its key's record grants it now; `null` when it grants nothing any more. */
@@ -70,9 +74,11 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
         apiKeyId,
         token: token === undefined ? null : { jti: token.jti, sid: token.sid },
       });
-      return answer.principal;
+      // Cached with the token, so that the end of its session is recognised.
+      return answer.principal === null ? null : { ...answer.principal, token };
     });
-    return current === null ? null : { ...current, narrowedTo: principal.narrowedTo };
+    if (current === null) return null;
+    return { ...current, narrowedTo: principal.narrowedTo };
   }
 
   /** Hears of every change of keys, sessions and plans, right after the caches forgot them. */
@@ -99,12 +105,16 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
     const underWay = this.#asking.get(name);
     if (underWay !== undefined) return underWay;
     const askedAt = Date.now();
+    const changes = this.#changes;
     const question = ask()
       .then((principal) => {
-        this.#known.set(name, { principal, askedAt }, STALE_MS);
+        // An answer from before a change serves who asked for it, and nobody after.
+        if (changes === this.#changes) this.#known.set(name, { principal, askedAt }, STALE_MS);
         return principal;
       })
-      .finally(() => this.#asking.delete(name));
+      .finally(() => {
+        if (this.#asking.get(name) === question) this.#asking.delete(name);
+      });
     this.#asking.set(name, question);
     return question;
   }
@@ -117,7 +127,7 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
         (apiKeyId === null || principal.apiKeyId === apiKeyId) &&
         (sid === undefined || principal.token?.sid === sid),
     );
-    // An answer under way may be from before the change.
+    this.#changes += 1;
     this.#asking.clear();
     for (const hear of this.#listeners) {
       try {

@@ -1,4 +1,10 @@
-import { AppError, isUnrestricted, type Principal, type RouteAuth } from '@spooled/contracts';
+import {
+  AppError,
+  isTicket,
+  isUnrestricted,
+  type Principal,
+  type RouteAuth,
+} from '@spooled/contracts';
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Secret } from '@spooled/config';
@@ -41,6 +47,8 @@ export async function authenticate(
   credential: string | undefined,
 ): Promise<Caller> {
   if (credential === undefined) throw new AppError('UNAUTHORIZED', 'A credential is missing.');
+  // A ticket opens one stream and nothing else; elsewhere it must not even be used up.
+  if (auth !== 'stream' && isTicket(credential)) throw new AppError('UNAUTHORIZED');
   const principal = await resolver.resolve(credential);
   if (principal === null || (auth === 'jwt' && principal.credential !== 'jwt')) {
     throw new AppError('UNAUTHORIZED');

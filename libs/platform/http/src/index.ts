@@ -1,3 +1,4 @@
+export { isSameSecret } from './credentials.js';
 export { HttpModule } from './http.module.js';
 export { HttpServer } from './http-server.js';
 export { PrincipalResolver } from './principal-resolver.js';

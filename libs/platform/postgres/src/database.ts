@@ -143,7 +143,11 @@ export class Database {
     try {
       await this.open();
       const { master } = this.#source.driver as unknown as { master: pg.Pool };
-      return await master.connect();
+      const client = await master.connect();
+      // The pool listens only while a connection is idle. A loss in use reaches whoever waits for a statement; without
+      // a listener the event itself would end the process.
+      if (client.listenerCount('error') === 0) client.on('error', () => undefined);
+      return client;
     } catch (error) {
       throw unavailable(error);
     }

@@ -1,5 +1,6 @@
 import fc from 'fast-check';
-import { isTicketLike, organizationOfTicket, TICKET_SECRET_BYTES, writeTicket } from './ticket.js';
+import { isTicket } from '@spooled/contracts';
+import { organizationOfTicket, TICKET_SECRET_BYTES, writeTicket } from './ticket.js';
 
 const secrets = fc.uint8Array({ minLength: TICKET_SECRET_BYTES, maxLength: TICKET_SECRET_BYTES });
 
@@ -8,7 +9,7 @@ describe('the text of a ticket', () => {
     fc.assert(
       fc.property(fc.uuid(), secrets, (organizationId, secret) => {
         const ticket = writeTicket(organizationId, secret);
-        expect(isTicketLike(ticket)).toBe(true);
+        expect(isTicket(ticket)).toBe(true);
         expect(organizationOfTicket(ticket)).toBe(organizationId);
       }),
     );

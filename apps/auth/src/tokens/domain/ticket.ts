@@ -1,4 +1,5 @@
-const PREFIX = 'tkt_';
+import { isTicket, TICKET_PREFIX } from '@spooled/contracts';
+
 const ID_BYTES = 16;
 export const TICKET_SECRET_BYTES = 32;
 
@@ -11,18 +12,13 @@ export function writeTicket(organizationId: string, secret: Uint8Array): string 
   if (id.length !== ID_BYTES || secret.length !== TICKET_SECRET_BYTES) {
     throw new Error('a ticket needs an organization and 32 bytes');
   }
-  return `${PREFIX}${Buffer.concat([id, secret]).toString('base64url')}`;
-}
-
-export function isTicketLike(credential: string): boolean {
-  return credential.startsWith(PREFIX);
+  return `${TICKET_PREFIX}${Buffer.concat([id, secret]).toString('base64url')}`;
 }
 
 /** The organization a ticket claims to be of; `undefined` when the text is no ticket of ours. */
 export function organizationOfTicket(ticket: string): string | undefined {
-  if (!/^tkt_[A-Za-z0-9_-]{64}$/.test(ticket)) return undefined;
-  const hex = Buffer.from(ticket.slice(PREFIX.length), 'base64url')
-    .subarray(0, ID_BYTES)
-    .toString('hex');
+  const text = ticket.slice(TICKET_PREFIX.length);
+  if (!isTicket(ticket) || !/^[A-Za-z0-9_-]{64}$/.test(text)) return undefined;
+  const hex = Buffer.from(text, 'base64url').subarray(0, ID_BYTES).toString('hex');
   return hex.replace(/^(.{8})(.{4})(.{4})(.{4})(.{12})$/, '$1-$2-$3-$4-$5');
 }

@@ -1,5 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AppError, type JobStatus } from '@spooled/contracts';
+import { AppError, isUuid, type JobStatus } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
 import { Database, GroupCommit, type Transaction } from '@spooled/postgres';
 import { Metrics } from '@spooled/telemetry';
@@ -7,7 +7,7 @@ import { JOB_API_CONFIG, type JobApiConfig } from '../../config.js';
 import { EventsByOrganization, QueuesByOrganization } from '../by-organization.js';
 import { jobCreated } from '../domain/job-events.js';
 import { WorkSignal } from '../work-signal.js';
-import { endOf, enqueue, holdParent, jobsByKey } from './enqueue.sql.js';
+import { adopt, endOf, enqueue, holdParent, jobsByKey } from './enqueue.sql.js';
 
 /** A job to insert; ids are made by the caller. Instants are RFC 3339 text, JSON fields are JSON text. */
 export interface NewJob {
@@ -72,8 +72,13 @@ export class EnqueueRepository {
    * @throws AppError `VALIDATION_ERROR` when the parent is no job of the same organization and queue
    */
   async insertChild(job: NewJob, parentId: string): Promise<EnqueueOutcome> {
+    const refusal = AppError.invalid('parent_job_id', 'must be a live job of the same queue');
     for (let attempt = 1; ; attempt += 1) {
       const outcome = await this.database.transaction([job.organizationId], async (transaction) => {
+        // A known key is answered whatever has become of the parent since.
+        const known = await this.#hit(transaction, job);
+        if (known !== undefined) return known;
+        if (!isUuid(parentId)) throw refusal;
         const ids = [job.organizationId, parentId];
         const [held] = await transaction.query<{ queue_name: string }>(holdParent, ids);
         const [ended] =
@@ -86,18 +91,26 @@ export class EnqueueRepository {
           parent.queue_name !== job.queueName ||
           (ended !== undefined && ended.status !== 'completed')
         ) {
-          throw AppError.invalid('parent_job_id', 'must be a live job of the same queue');
+          throw refusal;
         }
         const waitsFor = ended === undefined ? parentId : null;
         const [inserted] = await this.#insert(transaction, [{ ...job, waitsFor }]);
+        const { jobId, created } = inserted!;
+        if (created && ended !== undefined)
+          transaction.send(adopt, [job.organizationId, jobId, parentId]);
         return inserted!;
       });
       if (outcome !== undefined) return outcome;
       // Between the two looks the parent may have moved from one state to the next.
-      if (attempt === MAX_TRIES) {
-        throw AppError.invalid('parent_job_id', 'must be a live job of the same queue');
-      }
+      if (attempt === MAX_TRIES) throw refusal;
     }
+  }
+
+  async #hit(transaction: Transaction, job: NewJob): Promise<EnqueueOutcome | undefined> {
+    if (job.idempotencyKey === null) return undefined;
+    const outcomes: (EnqueueOutcome | undefined)[] = [undefined];
+    await this.#findByKey(transaction, [job], outcomes);
+    return outcomes[0];
   }
 
   async #insertCalls(calls: readonly (readonly NewJob[])[]) {
@@ -121,7 +134,12 @@ export class EnqueueRepository {
       const { id, queueName } = jobs[ord - 1]!;
       outcomes[ord - 1] = { jobId: id, queueName, created: true };
     }
-    if (inserted.length < jobs.length) await this.#findByKey(transaction, jobs, outcomes);
+    if (inserted.length < jobs.length) {
+      await this.#findByKey(transaction, jobs, outcomes);
+      if (outcomes.includes(undefined)) {
+        throw new AppError('SERVICE_UNAVAILABLE', 'An idempotency key is changing; try again.');
+      }
+    }
     this.#announce(transaction, jobs, inserted);
     return outcomes as EnqueueOutcome[];
   }
@@ -141,9 +159,6 @@ export class EnqueueRepository {
     );
     for (const { ord, job_id, queue_name } of hits) {
       outcomes[missing[ord - 1]!] = { jobId: job_id, queueName: queue_name, created: false };
-    }
-    if (outcomes.includes(undefined)) {
-      throw new AppError('SERVICE_UNAVAILABLE', 'An idempotency key is changing; try again.');
     }
   }
 

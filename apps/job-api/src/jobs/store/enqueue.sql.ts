@@ -56,7 +56,7 @@ export const enqueue = sql(
       count(*) filter (where status = 'scheduled')
     from fresh group by organization_id, queue_name
   )
-  select ord::int, status, now() as created_at from fresh`,
+  select ord::int, status, now() as created_at from fresh order by ord`,
 );
 
 /**
@@ -109,4 +109,10 @@ export const holdParent = sql(
 export const endOf = sql(
   'jobs.end-of',
   `select queue_name, status from jobs.job_finished where organization_id = $1 and id = $2`,
+);
+
+/** Names the parent of a job that need not wait for it any more. */
+export const adopt = sql(
+  'jobs.adopt',
+  `update jobs.job set parent_job_id = $3 where organization_id = $1 and id = $2`,
 );

@@ -1,6 +1,6 @@
 import { eventLogMigrations } from '@spooled/event-log';
 import { Database, runMigrations } from '@spooled/postgres';
-import { testDatabase, type TestDatabase } from '@spooled/testing';
+import { eventually, testDatabase, type TestDatabase } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { migrations } from '../../migrations/index.js';
@@ -161,8 +161,9 @@ describe('the table', () => {
         ]),
       );
     }
-    const after = await hotUpdates();
-    expect(after - before).toBeGreaterThanOrEqual(reports - 2);
+    await eventually(async () =>
+      expect((await hotUpdates()) - before).toBeGreaterThanOrEqual(reports - 2),
+    );
   });
 
   async function hotUpdates(): Promise<number> {

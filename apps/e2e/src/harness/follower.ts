@@ -1,0 +1,173 @@
+/** A subscriber that resumes: when its connection ends it comes back with the newest cursor it has. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { parseCursor, type RealtimeEvent, type StoredEvent } from '@spooled/contracts';
+import { collectSse, eventually, WsClient } from '@spooled/testing';
+
+import type { Host } from './host.js';
+
+export interface Seen {
+  readonly seq: number;
+  readonly event: StoredEvent;
+}
+
+/** What arrived in it stays readable after its end. */
+interface Connection {
+  /** Where it began: the cursor of its greeting. */
+  readonly start: string;
+  /** Everything received so far, in order. */
+  received(): readonly (RealtimeEvent & { id?: string })[];
+  readonly ended: Promise<unknown>;
+  cut(): void;
+}
+
+type Connect = (lastEventId: string | undefined) => Promise<Connection>;
+
+const retryMs = 50;
+
+export class Follower {
+  private readonly connections: Connection[] = [];
+  private isStopped = false;
+  private following: Promise<void> = Promise.resolve();
+
+  /** Over WebSocket, everything the key may see. */
+  static webSocket(host: Host, key: string): Promise<Follower> {
+    return Follower.start('WebSocket', (cursor) => connectWebSocket(host, key, cursor));
+  }
+
+  /** Over SSE, everything the key may see. */
+  static sse(host: Host, key: string): Promise<Follower> {
+    return Follower.start('SSE', (cursor) => connectSse(host, key, cursor));
+  }
+
+  private static async start(name: string, connect: Connect): Promise<Follower> {
+    const follower = new Follower(name, connect);
+    const first = await connect(undefined);
+    follower.connections.push(first);
+    follower.following = follower.follow(first);
+    return follower;
+  }
+
+  private constructor(
+    readonly name: string,
+    private readonly connect: Connect,
+  ) {}
+
+  get connectionCount(): number {
+    return this.connections.length;
+  }
+
+  /** Position in the log where following began: the event after it is the first to be seen. */
+  get startSeq(): number {
+    return seqOf(this.connections[0]?.start);
+  }
+
+  /** The stored events, connection by connection. */
+  byConnection(): Seen[][] {
+    return this.connections.map((connection) =>
+      connection
+        .received()
+        .flatMap(({ id, ...event }) =>
+          id === undefined ? [] : [{ seq: seqOf(id), event: event as StoredEvent }],
+        ),
+    );
+  }
+
+  seen(): Seen[] {
+    return this.byConnection().flat();
+  }
+
+  /** Error events: announced gaps and the like. */
+  errors(): RealtimeEvent[] {
+    return this.connections.flatMap((connection) =>
+      connection.received().filter(({ type }) => type === 'Error'),
+    );
+  }
+
+  /** Breaks the connection as a failing network does. */
+  cut(): void {
+    this.connections.at(-1)?.cut();
+  }
+
+  async stop(): Promise<void> {
+    this.isStopped = true;
+    this.cut();
+    await this.following;
+  }
+
+  private async follow(first: Connection): Promise<void> {
+    await first.ended;
+    while (!this.isStopped) {
+      try {
+        const next = await this.connect(this.newestCursor());
+        this.connections.push(next);
+        await next.ended;
+      } catch {
+        await delay(retryMs);
+      }
+    }
+  }
+
+  private newestCursor(): string | undefined {
+    for (const connection of [...this.connections].reverse()) {
+      const received = connection.received();
+      for (let index = received.length - 1; index >= 0; index--) {
+        const id = received[index]?.id;
+        if (id !== undefined) return id;
+      }
+    }
+    return this.connections[0]?.start;
+  }
+}
+
+function seqOf(cursor: string | undefined): number {
+  const parsed = parseCursor(cursor ?? '');
+  if (parsed === null) throw new Error(`not a cursor: ${cursor}`);
+  return parsed.seq;
+}
+
+async function connectWebSocket(
+  host: Host,
+  key: string,
+  cursor: string | undefined,
+): Promise<Connection> {
+  const resume = cursor === undefined ? '' : `?last_event_id=${cursor}`;
+  const socket = await WsClient.open(host.webSocketUrl(`/ws${resume}`), {
+    headers: { authorization: `Bearer ${key}` },
+  });
+  socket.send({ cmd: 'Subscribe', request_id: 'greeting' });
+  const greeting = await socket.waitFor<{ type: string; cursor: string }>(
+    ({ type }) => type === 'subscribed',
+  );
+  return {
+    start: greeting.cursor,
+    received: () => socket.messages as (RealtimeEvent & { id?: string })[],
+    ended: socket.closed,
+    cut: () => socket.terminate(),
+  };
+}
+
+async function connectSse(
+  host: Host,
+  key: string,
+  cursor: string | undefined,
+): Promise<Connection> {
+  const stream = await collectSse(host.url('/events'), {
+    headers: {
+      authorization: `Bearer ${key}`,
+      ...(cursor === undefined ? {} : { 'last-event-id': cursor }),
+    },
+  });
+  if (stream.status !== 200) throw new Error(`the stream was refused with ${stream.status}`);
+  const greeting = await eventually(() => stream.comments[0]);
+  const received: (RealtimeEvent & { id?: string })[] = [];
+  return {
+    start: greeting?.split(' ')[1] ?? '',
+    received() {
+      for (const { data } of stream.events.slice(received.length)) received.push(JSON.parse(data));
+      return received;
+    },
+    ended: stream.ended,
+    cut: () => void stream.close(),
+  };
+}

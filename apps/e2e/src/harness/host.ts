@@ -1,0 +1,165 @@
+/** The composed system under test, started as its operator would: one process, or one per service. */
+import { fileURLToPath } from 'node:url';
+
+import { eventually, freePort, spawnProcess, type SpawnedProcess } from '@spooled/testing';
+
+export const hostKinds = ['standalone', 'services'] as const;
+export type HostKind = (typeof hostKinds)[number];
+
+/** Opens the admin routes of every host. */
+export const adminKey = 'e2e-admin-key-e2e-admin-key-e2e-admin-key';
+
+/** One process of a host and the paths that an ingress sends to it. */
+interface Part {
+  readonly name: string;
+  readonly prefixes: readonly string[];
+}
+
+const parts: Record<HostKind, readonly Part[]> = {
+  standalone: [{ name: 'standalone', prefixes: [''] }],
+  services: [
+    { name: 'auth', prefixes: ['/auth', '/organizations', '/api-keys', '/admin'] },
+    { name: 'job-api', prefixes: ['/jobs', '/queues', ''] },
+    { name: 'worker-registry', prefixes: ['/workers'] },
+    { name: 'realtime-gateway', prefixes: ['/ws', '/events'] },
+  ],
+};
+
+export const root = fileURLToPath(new URL('../../../../', import.meta.url));
+
+/** A started part; its port outlives a restart. */
+interface RunningPart extends Part {
+  readonly port: number;
+  process: SpawnedProcess;
+}
+
+export interface HostExit {
+  readonly code: number | null;
+  readonly signal: NodeJS.Signals | null;
+}
+
+export class Host {
+  static async start(kind: HostKind, env: Readonly<Record<string, string>>): Promise<Host> {
+    const started = await Promise.all(
+      parts[kind].map(async (part) => {
+        const port = await freePort();
+        return { ...part, port, process: await launch(part.name, port, env) };
+      }),
+    );
+    const host = new Host(kind, env, started);
+    await host.ready();
+    return host;
+  }
+
+  private constructor(
+    readonly kind: HostKind,
+    private readonly env: Readonly<Record<string, string>>,
+    private readonly running: readonly RunningPart[],
+  ) {}
+
+  /** Where the routes below `/api/v1` + `prefix` are served: `base('/jobs')`. Without a prefix, where jobs are. */
+  base(prefix = ''): string {
+    const serves = ({ prefixes }: Part): boolean =>
+      prefixes.some((each) => prefix === each || (each !== '' && prefix.startsWith(`${each}/`)));
+    const part = this.running.find(serves) ?? this.partOf('');
+    return `http://127.0.0.1:${part.port}`;
+  }
+
+  /** `path` is below `/api/v1`. */
+  url(path: string): string {
+    return `${this.base(path.replace(/\?.*/, ''))}/api/v1${path}`;
+  }
+
+  webSocketUrl(path: string): string {
+    return this.url(path).replace(/^http/, 'ws');
+  }
+
+  /** The base URL of every process. */
+  bases(): string[] {
+    return this.running.map(({ port }) => `http://127.0.0.1:${port}`);
+  }
+
+  /** kill -9 of the process that owns the jobs. */
+  async killJobs(): Promise<void> {
+    const { process } = this.partOf('/jobs');
+    process.kill('SIGKILL');
+    await process.exited;
+  }
+
+  async restartJobs(): Promise<void> {
+    const part = this.partOf('/jobs');
+    part.process = await launch(part.name, part.port, this.env);
+    await this.ready();
+  }
+
+  /** What is wrong with the processes: one that ended, or one that reported a bug. Empty when all is well. */
+  problems(): string[] {
+    return this.running.flatMap(({ name, process: { isRunning, lines } }) => [
+      ...(isRunning() ? [] : [`${name} has ended: ${lines.slice(-5).join('\n')}`]),
+      ...bugs(name, lines),
+    ]);
+  }
+
+  signal(signal: NodeJS.Signals): void {
+    for (const part of this.running) part.process.kill(signal);
+  }
+
+  exits(): Promise<HostExit[]> {
+    return Promise.all(this.running.map(({ process }) => process.exited));
+  }
+
+  /** Stops all processes at once. @throws unless each ends with code 0 and had reported no bug. */
+  async stop(): Promise<void> {
+    const problems = this.problems();
+    const exits = await Promise.all(this.running.map(({ process }) => process.stop(20_000)));
+    for (const [index, { code, signal }] of exits.entries()) {
+      const part = this.running[index];
+      if (code === 0 || part === undefined) continue;
+      const log = part.process.lines.slice(-20).join('\n');
+      problems.push(`${part.name} ended with ${signal ?? `code ${code}`}:\n${log}`);
+    }
+    if (problems.length > 0) throw new Error(problems.join('\n'));
+  }
+
+  private partOf(prefix: string): RunningPart {
+    const part = this.running.find(({ prefixes }) => prefixes.includes(prefix)) ?? this.running[0];
+    if (part === undefined) throw new Error('a host without processes');
+    return part;
+  }
+
+  private async ready(): Promise<void> {
+    await Promise.all(
+      this.running.map(({ name, port, process }) =>
+        eventually(
+          async () => {
+            if (!process.isRunning()) return true;
+            return (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok;
+          },
+          { timeoutMs: 30_000, intervalMs: 25 },
+        ).then(() => {
+          if (!process.isRunning()) throw new Error(`${name} ended:\n${process.lines.join('\n')}`);
+        }),
+      ),
+    );
+  }
+}
+
+function launch(
+  name: string,
+  port: number,
+  env: Readonly<Record<string, string>>,
+): Promise<SpawnedProcess> {
+  return spawnProcess({
+    command: process.execPath,
+    args: ['--enable-source-maps', `apps/${name}/dist/main.js`],
+    cwd: root,
+    env: { ...env, PORT: String(port), SERVICE_NAME: name },
+  });
+}
+
+/** Log lines that no trouble of the surroundings explains. */
+function bugs(name: string, lines: readonly string[]): string[] {
+  return lines
+    .filter((line) => /unhandled rejection|uncaught|TypeError|ReferenceError/i.test(line))
+    .map((line) => `${name}: ${line}`);
+}

@@ -1,0 +1,97 @@
+/** A host with a database and a nats-server of its own, and organizations in it. */
+import {
+  natsServer,
+  postgresServer,
+  spawnProcess,
+  testDatabase,
+  type NatsServer,
+  type PostgresServer,
+} from '@spooled/testing';
+
+import { Client } from './client.js';
+import { adminKey, Host, root, type HostKind } from './host.js';
+
+export interface WorldOptions {
+  /** A PostgreSQL that can be stopped, and forgets nothing when it is. Default: a database on the run's shared one. */
+  hasOwnPostgres?: boolean;
+  /** Further settings of the host. */
+  env?: Readonly<Record<string, string>>;
+}
+
+export interface Organization {
+  readonly id: string;
+  readonly key: string;
+  /** With the organization's first key. */
+  readonly client: Client;
+}
+
+export class World {
+  static async start(kind: HostKind, options: WorldOptions = {}): Promise<World> {
+    const [postgres, nats] = await Promise.all([
+      options.hasOwnPostgres ? migratedPostgres() : undefined,
+      natsServer(),
+    ]);
+    const databaseUrl = postgres?.url ?? (await testDatabase()).url;
+    const host = await Host.start(kind, {
+      DATABASE_URL: databaseUrl,
+      NATS_URL: nats.url,
+      JWT_SECRET: 'e2e-secret-e2e-secret-e2e-secret-e2e-secret',
+      ADMIN_API_KEY: adminKey,
+      LOG_LEVEL: 'warn',
+      RATE_LIMIT_REQUESTS_PER_SECOND: '100000',
+      RATE_LIMIT_BURST_SIZE: '100000',
+      LEASE_REAP_INTERVAL_MS: '500',
+      ...options.env,
+    });
+    return new World(host, nats, postgres);
+  }
+
+  private constructor(
+    readonly host: Host,
+    readonly nats: NatsServer,
+    private readonly ownPostgres: PostgresServer | undefined,
+  ) {}
+
+  get postgres(): PostgresServer {
+    if (this.ownPostgres === undefined) throw new Error('start the world with hasOwnPostgres');
+    return this.ownPostgres;
+  }
+
+  /** On the enterprise plan, and without a rate limit that would get in a story's way. */
+  async organization(slug: string): Promise<Organization> {
+    const admin = new Client(this.host, { 'x-admin-key': adminKey });
+    const created = await admin.post<{
+      organization: { id: string };
+      api_key: { key: string };
+    }>('/admin/organizations', { name: `E2E ${slug}`, slug, plan_tier: 'enterprise' });
+    created.expectStatus(201);
+    const { organization, api_key } = created.body;
+    const limits = { rate_limit_requests_per_second: 1_000_000, rate_limit_burst: 1_000_000 };
+    const patched = await admin.patch(`/admin/organizations/${organization.id}`, {
+      custom_limits: limits,
+    });
+    patched.expectStatus(200);
+    return { id: organization.id, key: api_key.key, client: this.client(api_key.key) };
+  }
+
+  client(credential: string): Client {
+    return new Client(this.host, { authorization: `Bearer ${credential}` });
+  }
+}
+
+/** The separate services do not migrate by themselves, as in a deployment. */
+async function migratedPostgres(): Promise<PostgresServer> {
+  const postgres = await postgresServer({ isDurable: true });
+  const migration = await spawnProcess({
+    command: process.execPath,
+    args: [
+      '--eval',
+      "import('./apps/standalone/dist/migrate.js').then((m) => m.migrateAll(process.env.DATABASE_URL))",
+    ],
+    cwd: root,
+    env: { DATABASE_URL: postgres.url },
+  });
+  const { code } = await migration.exited;
+  if (code !== 0) throw new Error(`the migration failed:\n${migration.lines.join('\n')}`);
+  return postgres;
+}

@@ -1,0 +1,205 @@
+import { EventLogModule } from '@spooled/event-log';
+import { JobApiModule } from '@spooled/job-api';
+import { BusModule } from '@spooled/nats';
+import { RuntimeModule } from '@spooled/runtime';
+import { TelemetryModule } from '@spooled/telemetry';
+import { Module } from '@nestjs/common';
+import { NestFactory } from '@nestjs/core';
+import { spawnSync } from 'node:child_process';
+import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import path from 'node:path';
+import { v7 as uuidv7 } from 'uuid';
+import { EnqueueRepository } from '../../apps/job-api/dist/jobs/store/enqueue.repository.js';
+import { enqueue } from '../../apps/job-api/dist/jobs/store/enqueue.sql.js';
+import { LeaseRepository } from '../../apps/job-api/dist/jobs/store/lease.repository.js';
+import { claim, complete } from '../../apps/job-api/dist/jobs/store/lease.sql.js';
+
+const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
+const BATCH = 50;
+const CLIENTS = 8;
+const PAYLOAD = JSON.stringify({
+  to: 'someone@example.com',
+  subject: 'Welcome',
+  template: 'welcome-2',
+});
+
+/** Insert + claim + complete in batches of 50: ours through the repositories, and the bare statements by pgbench. */
+export async function benchRepository(environment, report) {
+  const bare = pgbench(environment);
+  if (bare === undefined) console.log('pgbench is not installed: no baseline');
+  else report('pgbench, the three statements, 8 clients (jobs/s)', { rate: bare });
+  const ours = await repositories(environment);
+  report('repositories, the same with events, tenancy and grouping (jobs/s)', ours, [
+    ...(bare === undefined ? [] : [['pgbench', ours.rate / bare, 0.6]]),
+  ]);
+  environment.repositoryRate = ours.rate;
+}
+
+async function repositories({ databaseUrl, natsUrl, client }) {
+  Object.assign(process.env, {
+    DATABASE_URL: databaseUrl,
+    NATS_URL: natsUrl,
+    LOG_LEVEL: 'warn',
+  });
+  class BenchModule {}
+  Module({
+    imports: [
+      TelemetryModule.forRoot({ service: 'bench' }),
+      RuntimeModule,
+      BusModule,
+      EventLogModule,
+      JobApiModule,
+    ],
+  })(BenchModule);
+  const context = await NestFactory.createApplicationContext(BenchModule, { logger: ['error'] });
+  try {
+    const producers = context.get(EnqueueRepository, { strict: false });
+    const leases = context.get(LeaseRepository, { strict: false });
+    const walBefore = await walPosition(client);
+    let jobs = 0;
+    const startedAt = performance.now();
+    const endsAt = startedAt + SECONDS * 1000;
+    await Promise.all(
+      Array.from({ length: CLIENTS }, async (_, index) => {
+        const organizationId = uuidv7();
+        const queueName = `bench-${index}`;
+        while (performance.now() < endsAt) {
+          await producers.insert(
+            Array.from({ length: BATCH }, () => newJob(organizationId, queueName)),
+          );
+          const claimed = await leases.claim({
+            organizationId,
+            queueName,
+            workerId: 'w',
+            limit: BATCH,
+            leaseSecs: 60,
+          });
+          await Promise.all(
+            claimed.map(({ id, lease_id: leaseId }) =>
+              leases.complete({
+                organizationId,
+                jobId: id,
+                workerId: 'w',
+                leaseId,
+                queues: null,
+                result: null,
+              }),
+            ),
+          );
+          jobs += claimed.length;
+        }
+      }),
+    );
+    const rate = jobs / ((performance.now() - startedAt) / 1000);
+    const walBytes = ((await walPosition(client)) - walBefore) / jobs;
+    const { rows } = await client.query(
+      `select sum(n_dead_tup)::int as dead from pg_stat_user_tables where schemaname = 'jobs'`,
+    );
+    return { rate, note: `${Math.round(walBytes)} WAL bytes per job, ${rows[0].dead} dead tuples` };
+  } finally {
+    await context.close();
+  }
+}
+
+function newJob(organizationId, queueName) {
+  return {
+    organizationId,
+    id: uuidv7(),
+    queueName,
+    payload: PAYLOAD,
+    priority: 0,
+    maxRetries: null,
+    timeoutSeconds: null,
+    tags: null,
+    completionWebhook: null,
+    completionWebhookSecret: null,
+    idempotencyKey: null,
+    scheduledAt: null,
+    expiresAt: null,
+    waitsFor: null,
+  };
+}
+
+async function walPosition(client) {
+  const { rows } = await client.query(
+    `select pg_wal_lsn_diff(pg_current_wal_lsn(), '0/0')::float8 as at`,
+  );
+  return rows[0].at;
+}
+
+/** Our own statements with literals in place of parameters, as the owner of the tables: no tenancy, no events. */
+function pgbench({ databaseUrl }) {
+  if (spawnSync('pgbench', ['--version']).error !== undefined) return undefined;
+  const directory = mkdtempSync(path.join(tmpdir(), 'spooled-pgbench-'));
+  const organization = `('00000000-0000-7000-8000-00000000000' || :client_id % 10)::uuid`;
+  const each = (value, type) => `array_fill(${value}, array[${BATCH}])::${type}[]`;
+  const nulls = (type) => `array_fill(null::${type}, array[${BATCH}])`;
+  const insert = fill(enqueue.text, [
+    each(organization, 'uuid'),
+    `array(select gen_random_uuid() from generate_series(1, ${BATCH}))`,
+    each(`'bench'::text`, 'text'),
+    each(`'${PAYLOAD}'::json`, 'json'),
+    each('0::smallint', 'smallint'),
+    nulls('int'),
+    nulls('int'),
+    nulls('jsonb'),
+    nulls('text'),
+    nulls('text'),
+    nulls('text'),
+    nulls('timestamptz'),
+    nulls('timestamptz'),
+    nulls('uuid'),
+    '3',
+    '300',
+  ]);
+  const take = fill(claim.text, [
+    `array[${organization}]`,
+    `array['bench']`,
+    'array[1]',
+    `array[${BATCH}]`,
+    `array['w']`,
+    'array[60]',
+  ]).replace(
+    /select ord::int, organization_id, id,[\s\S]*$/,
+    `select coalesce(string_agg(id::text, ','), '') as ids, count(*) as n from leased`,
+  );
+  const settle = fill(complete.text, [
+    `array_fill(${organization}, array[:n])::uuid[]`,
+    `'{:ids}'::uuid[]`,
+    `array_fill('w'::text, array[:n])`,
+    `array_fill(null::text, array[:n])`,
+    `array_fill(null::text, array[:n])`,
+    `array_fill(null::json, array[:n])`,
+  ]);
+  const script = `${oneLine(insert)};\n${oneLine(take)} \\gset\n\\if :n > 0\n${oneLine(settle)};\n\\endif\n`;
+  writeFileSync(path.join(directory, 'life.sql'), script);
+  const { stdout, stderr } = spawnSync(
+    'pgbench',
+    [
+      '-n',
+      '-c',
+      String(CLIENTS),
+      '-j',
+      '1',
+      '-T',
+      String(SECONDS),
+      '-f',
+      path.join(directory, 'life.sql'),
+      databaseUrl,
+    ],
+    { encoding: 'utf8' },
+  );
+  rmSync(directory, { recursive: true });
+  const tps = /tps = ([\d.]+)/.exec(stdout)?.[1];
+  if (tps === undefined) throw new Error(`pgbench: ${stdout}${stderr}`);
+  return Number(tps) * BATCH;
+}
+
+function fill(text, values) {
+  return text.replaceAll(/\$(\d+)/g, (_, number) => `(${values[number - 1]})`);
+}
+
+function oneLine(text) {
+  return text.replaceAll(/\s+/g, ' ');
+}

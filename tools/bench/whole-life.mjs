@@ -1,0 +1,73 @@
+import { createOrganization, startServer } from './environment.mjs';
+import { httpLoad, jsonRequest, percentiles } from './http-load.mjs';
+
+const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
+const WORKERS = 16;
+
+/** Enqueue, claim 10, complete each: sixteen workers that each make the work they then do. */
+export async function benchWholeLife(environment, report) {
+  const server = await startServer(environment);
+  try {
+    const { key } = await createOrganization(server, `life-${Date.now()}`);
+    const enqueue = jsonRequest({
+      path: '/api/v1/jobs',
+      key,
+      body: { queue_name: 'life', payload: { to: 'someone@example.com' } },
+    });
+    const enqueuedAt = new Map();
+    const waits = [];
+    const plans = Array.from({ length: WORKERS }, () => ({ todo: [], kind: 'enqueue', left: 10 }));
+    let completed = 0;
+    const next = (index) => {
+      const plan = plans[index];
+      if (plan.kind === 'enqueue') return enqueue;
+      if (plan.kind === 'claim') {
+        return jsonRequest({
+          path: '/api/v1/jobs/claim',
+          key,
+          body: { queue_name: 'life', worker_id: `w${index}`, limit: 10 },
+        });
+      }
+      const { id, lease_id } = plan.todo.pop();
+      return jsonRequest({
+        path: `/api/v1/jobs/${id}/complete`,
+        key,
+        body: { worker_id: `w${index}`, lease_id },
+      });
+    };
+    const onAnswer = (body, index) => {
+      const plan = plans[index];
+      const now = performance.now();
+      if (plan.kind === 'enqueue') {
+        enqueuedAt.set(body.slice(7, 43), now);
+        plan.left -= 1;
+        if (plan.left === 0) plan.kind = 'claim';
+      } else if (plan.kind === 'claim') {
+        plan.todo = JSON.parse(body).jobs;
+        for (const { id } of plan.todo) {
+          const at = enqueuedAt.get(id);
+          if (at !== undefined) waits.push(now - at);
+          enqueuedAt.delete(id);
+        }
+        plan.kind = plan.todo.length > 0 ? 'complete' : 'enqueue';
+        plan.left = 10;
+      } else {
+        completed += 1;
+        if (plan.todo.length === 0) {
+          plan.kind = 'enqueue';
+          plan.left = 10;
+        }
+      }
+    };
+    const startedAt = performance.now();
+    await httpLoad({ port: server.port, connections: WORKERS, seconds: SECONDS, next, onAnswer });
+    const rate = completed / ((performance.now() - startedAt) / 1000);
+    const { repositoryRate } = environment;
+    report('whole life over HTTP, 16 workers (jobs/s)', { rate, note: 'enqueue → claimed below' }, [
+      ...(repositoryRate === undefined ? [] : [['repositories', rate / repositoryRate, 0.4]]),
+    ]);
+    report('enqueue answered → claimed', percentiles(waits));
+  } finally {
+    await server.stop();
+  }
+}
