@@ -76,6 +76,7 @@ export async function startServer({ databaseUrl, natsUrl }, environment = {}) {
   return {
     port,
     usage: () => ask('usage', 'usage'),
+    feed: (feed) => child.send({ feed }),
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve));
       child.kill('SIGTERM');

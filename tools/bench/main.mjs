@@ -3,6 +3,8 @@ import os from 'node:os';
 import { benchEnqueue } from './enqueue.mjs';
 import { startEnvironment } from './environment.mjs';
 import { benchEvents } from './events.mjs';
+import { benchFanout } from './fanout.mjs';
+import { benchFootprint } from './footprint.mjs';
 import { benchRepository } from './repository.mjs';
 import { benchWholeLife } from './whole-life.mjs';
 
@@ -11,6 +13,8 @@ const parts = {
   repository: benchRepository,
   life: benchWholeLife,
   events: benchEvents,
+  fanout: benchFanout,
+  footprint: benchFootprint,
 };
 const wanted = process.argv.slice(2);
 

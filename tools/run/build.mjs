@@ -1,10 +1,18 @@
-/** dist/ of every project, through Nx: 2 s for everything, 0.9 s when nothing changed (its cache). */
+/** dist/ of every project, through Nx, which needs 1-1.5 s to find that nothing changed: looked up here in 10 ms. */
 import { spawnSync } from 'node:child_process';
+import { createHash } from 'node:crypto';
+import { existsSync, readdirSync, readFileSync, statSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
 
 import { environment, root } from './child.mjs';
 
+const stampFile = path.join(root, 'node_modules/.spooled-build');
+
 export function build() {
+  const projects = projectDirectories();
+  const wanted = fingerprint(projects);
+  const isBuilt = projects.every((project) => existsSync(path.join(project, 'dist')));
+  if (isBuilt && existsSync(stampFile) && readFileSync(stampFile, 'utf8') === wanted) return;
   const nx = path.join(root, 'node_modules/.bin/nx');
   const { status, stdout, stderr, error } = spawnSync(nx, ['run-many', '-t', 'build'], {
     cwd: root,
@@ -14,4 +22,30 @@ export function build() {
   });
   if (error) throw error;
   if (status !== 0) throw new Error(`${stdout}${stderr}\nThe build failed (see above).`);
+  writeFileSync(stampFile, wanted);
+}
+
+function projectDirectories() {
+  return ['apps', 'libs', 'libs/platform']
+    .flatMap((parent) =>
+      readdirSync(path.join(root, parent)).map((name) => path.join(parent, name)),
+    )
+    .map((directory) => path.join(root, directory))
+    .filter((directory) => existsSync(path.join(directory, 'src')));
+}
+
+/** Names, sizes and times of everything that a build reads. */
+function fingerprint(projects) {
+  const shared = ['.swcrc', 'nx.json', 'tools/build.mjs'].map((file) => path.join(root, file));
+  const sources = projects.flatMap((project) =>
+    readdirSync(path.join(project, 'src'), { recursive: true })
+      .filter((name) => path.extname(name) !== '' && !name.endsWith('.spec.ts'))
+      .map((name) => path.join(project, 'src', name)),
+  );
+  const hash = createHash('sha256');
+  for (const file of [...shared, ...sources].sort()) {
+    const { size, mtimeMs } = statSync(file);
+    hash.update(`${file} ${size} ${mtimeMs}\n`);
+  }
+  return hash.digest('hex');
 }

@@ -20,15 +20,14 @@ export function install() {
   const PATH = process.env.PATH.split(path.delimiter)
     .filter((directory) => !directory.endsWith('node_modules/.bin'))
     .join(path.delimiter);
-  // Not `npm ci`: it refuses a lock file that lacks binaries of platforms other than the one it was written on, and a
-  // registry that does not carry all of them writes such lock files. This one follows the lock file and leaves it alone.
-  const args = ['install', '--no-save', '--no-audit', '--no-fund', '--loglevel=error'];
+  const command = existsSync(lockFile) ? 'ci' : 'install';
+  const args = [command, '--include=dev', '--no-audit', '--no-fund', '--loglevel=error'];
   const { status } = spawnSync('npm', args, {
     cwd: root,
     env: { ...process.env, PATH },
     stdio: ['ignore', 'inherit', 'inherit'],
   });
-  if (status !== 0) throw new Error('npm install failed (see above)');
+  if (status !== 0) throw new Error(`npm ${command} failed (see above)`);
   writeFileSync(stampFile, wanted);
 }
 

@@ -1,9 +1,8 @@
 import { loadConfig } from '@spooled/config';
-import { randomBytes } from 'node:crypto';
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { standaloneConfig } from './config.js';
 import { startInfrastructure, type Infrastructure } from './infrastructure/infrastructure.js';
+import { keptSecret } from './infrastructure/kept-secret.js';
 import type { InfrastructureLog } from './infrastructure/supervisor.js';
 
 /** What every service needs to find: the infrastructure, and the secret that signs tokens. */
@@ -27,20 +26,7 @@ export async function layFoundation(log: InfrastructureLog): Promise<Foundation>
     environment: {
       DATABASE_URL: infrastructure.databaseUrl,
       NATS_URL: infrastructure.natsUrl,
-      JWT_SECRET: config.JWT_SECRET?.reveal() ?? (await keptSecret(dataDirectory)),
+      JWT_SECRET: config.JWT_SECRET?.reveal() ?? (await keptSecret(dataDirectory, 'jwt-secret')),
     },
   };
-}
-
-/** Made on the first start and kept beside the data: tokens and keys must outlive a restart. */
-async function keptSecret(directory: string): Promise<string> {
-  const file = path.join(directory, 'jwt-secret');
-  try {
-    return await readFile(file, 'utf8');
-  } catch {
-    const secret = randomBytes(32).toString('base64url');
-    await mkdir(directory, { recursive: true });
-    await writeFile(file, secret, { mode: 0o600 });
-    return secret;
-  }
 }

@@ -2,6 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import type { ClaimedJob } from '@spooled/contracts';
+import { onCleanUp } from '@spooled/testing';
 
 import type { Answer, Client } from './client.js';
 import type { Ledger } from './ledger.js';
@@ -36,6 +37,11 @@ export class Fleet {
   private readonly working: Promise<void>[];
 
   constructor(private readonly options: FleetOptions) {
+    // A failed test must not leave it running.
+    onCleanUp(() => {
+      this.isProducing = false;
+      this.isWorking = false;
+    });
     const { producers = 2, workers = 8 } = options;
     this.producing = times(producers, () => this.produce());
     this.working = times(workers, (number) => this.work(`worker-${number}`));
@@ -91,7 +97,7 @@ export class Fleet {
     const verb = job.retry_count < failures ? 'fail' : 'complete';
     const { client, ledger } = this.options;
     let mayHaveBeenAccepted = false;
-    for (;;) {
+    while (this.isWorking) {
       const answer = await this.ask(verb, () =>
         client.post<{ code?: string }>(`/jobs/${job.id}/${verb}`, {
           worker_id: workerId,

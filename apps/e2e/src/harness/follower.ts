@@ -2,7 +2,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { parseCursor, type RealtimeEvent, type StoredEvent } from '@spooled/contracts';
-import { collectSse, eventually, WsClient } from '@spooled/testing';
+import { collectSse, eventually, onCleanUp, WsClient } from '@spooled/testing';
 
 import type { Host } from './host.js';
 
@@ -45,6 +45,7 @@ export class Follower {
     const first = await connect(undefined);
     follower.connections.push(first);
     follower.following = follower.follow(first);
+    onCleanUp(() => follower.stop());
     return follower;
   }
 
@@ -159,10 +160,10 @@ async function connectSse(
     },
   });
   if (stream.status !== 200) throw new Error(`the stream was refused with ${stream.status}`);
-  const greeting = await eventually(() => stream.comments[0]);
+  const greeting = await eventually(() => stream.comments[0] ?? false);
   const received: (RealtimeEvent & { id?: string })[] = [];
   return {
-    start: greeting?.split(' ')[1] ?? '',
+    start: (greeting || '').split(' ')[1] ?? '',
     received() {
       for (const { data } of stream.events.slice(received.length)) received.push(JSON.parse(data));
       return received;

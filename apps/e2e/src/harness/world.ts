@@ -6,6 +6,7 @@ import {
   testDatabase,
   type NatsServer,
   type PostgresServer,
+  type TestDatabase,
 } from '@spooled/testing';
 
 import { Client } from './client.js';
@@ -31,7 +32,8 @@ export class World {
       options.hasOwnPostgres ? migratedPostgres() : undefined,
       natsServer(),
     ]);
-    const databaseUrl = postgres?.url ?? (await testDatabase()).url;
+    const database = postgres ? undefined : await testDatabase();
+    const databaseUrl = postgres?.url ?? database?.url ?? '';
     const host = await Host.start(kind, {
       DATABASE_URL: databaseUrl,
       NATS_URL: nats.url,
@@ -43,14 +45,26 @@ export class World {
       LEASE_REAP_INTERVAL_MS: '500',
       ...options.env,
     });
-    return new World(host, nats, postgres);
+    return new World(host, nats, postgres, database);
   }
 
   private constructor(
     readonly host: Host,
     readonly nats: NatsServer,
     private readonly ownPostgres: PostgresServer | undefined,
+    private readonly database: TestDatabase | undefined,
   ) {}
+
+  /** @throws unless the host stops cleanly and reported no bug while it ran. */
+  async stop(): Promise<void> {
+    try {
+      await this.host.stop();
+    } finally {
+      await this.nats.kill();
+      await this.ownPostgres?.stop('immediate');
+      await this.database?.drop();
+    }
+  }
 
   get postgres(): PostgresServer {
     if (this.ownPostgres === undefined) throw new Error('start the world with hasOwnPostgres');

@@ -60,7 +60,7 @@ export class LeaseService {
         const jobs = await this.leases.claim(call);
         if (jobs.length > 0 && signal.aborted) await this.leases.unclaim(organizationId, jobs);
         if (signal.aborted) return { jobs: [] };
-        if (jobs.length > 0 || waiting === undefined) return { jobs };
+        if (jobs.length > 0 || waiting === undefined || this.work.isStopping) return { jobs };
         await waiting.woken(waitMs, signal);
         if (signal.aborted) return { jobs: [] };
       } finally {

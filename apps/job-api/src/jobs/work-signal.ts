@@ -1,4 +1,4 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Injectable, type OnModuleDestroy, type OnModuleInit } from '@nestjs/common';
 import { workAvailable } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { randomUUID } from 'node:crypto';
@@ -13,18 +13,30 @@ export interface WorkListener {
 
 /** Tells whoever waits, here and in other instances, that a queue has claimable jobs. */
 @Injectable()
-export class WorkSignal implements OnModuleInit {
+export class WorkSignal implements OnModuleInit, OnModuleDestroy {
   readonly #waiting = new Map<string, Set<() => void>>();
   readonly #onDue: ((at: Date) => void)[] = [];
   readonly #instance = randomUUID();
+  #isStopping = false;
 
   constructor(private readonly bus: Bus) {}
+
+  /** From now on nobody should wait any more. */
+  get isStopping(): boolean {
+    return this.#isStopping;
+  }
 
   onModuleInit(): void {
     this.bus.onHint(workAvailable, ({ queueNames, instance }, organizationId) => {
       if (instance === this.#instance) return;
       for (const queueName of queueNames) this.#wake(organizationId, queueName);
     });
+  }
+
+  /** Before the HTTP server waits for its requests: those that wait for work end now. */
+  onModuleDestroy(): void {
+    this.#isStopping = true;
+    for (const waiting of this.#waiting.values()) for (const resolve of waiting) resolve();
   }
 
   announce(queues: QueuesByOrganization): void {

@@ -12,6 +12,7 @@ import { Channel } from './channel.js';
 import { Message } from './message.js';
 import type { Reader, ReaderLimits } from './reader.js';
 import type { RealtimeMetrics } from './realtime-metrics.js';
+import { RecentMessages } from './recent-messages.js';
 
 export interface HubOptions {
   readonly feed: OrganizationFeed;
@@ -48,8 +49,7 @@ export class OrganizationHub {
   readonly #channels = new Map<string, Channel>();
   readonly #unsubscribe: () => void;
   readonly #waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
-  /** Messages of events that the feed still remembers, so that replays share serialisation and frames too. */
-  #messages = new WeakMap<FeedEvent, Message>();
+  readonly #messages = new RecentMessages();
   #epoch: string;
   #position: number;
   #pending: FeedEvent[] = [];
@@ -105,12 +105,12 @@ export class OrganizationHub {
     return parsed !== null && parsed.epoch === this.#epoch ? parsed.seq : null;
   }
 
-  message(event: FeedEvent): Message {
-    let message = this.#messages.get(event);
-    if (message === undefined) {
-      message = new Message(event.event, { seq: event.seq, cursor: this.cursor(event.seq) });
-      this.#messages.set(event, message);
-    }
+  /** Shared by all readers: a reconnect storm serialises and frames each event once. */
+  message({ seq, event }: FeedEvent): Message {
+    const known = this.#messages.get(seq);
+    if (known !== undefined) return known;
+    const message = new Message(event, { seq, cursor: this.cursor(seq) });
+    this.#messages.add(seq, message);
     return message;
   }
 
@@ -211,7 +211,7 @@ export class OrganizationHub {
     this.#flush();
     this.#epoch = this.feed.epoch;
     this.#position = this.feed.position;
-    this.#messages = new WeakMap();
+    this.#messages.clear();
     this.#gap = undefined;
     for (const { resolve } of this.#waiting.splice(0)) resolve();
     for (const reader of [...this.#readers]) reader.reset();

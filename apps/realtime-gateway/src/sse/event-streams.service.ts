@@ -106,28 +106,28 @@ export class EventStreams {
   /** One job: where it stands, then what happens to it, until it is done. */
   async ofJob(request: JobRequest): Promise<StatusAnswer | undefined> {
     const seat = await this.#seat(request);
+    // Taken before the snapshot, so that nothing falls between the two.
+    const present = { ...seat, after: seat.hub.position };
     const snapshot = await this.#orRelease(seat, this.#snapshot(request));
     if (snapshot === null) {
       this.#sayNotFound(request, seat);
       return undefined;
     }
-    const isResumed = lastEventId(request) !== undefined && !seat.isCursorExpired;
-    if (!isResumed) {
-      await this.#followJob(request, seat, snapshot);
+    if (lastEventId(request) === undefined || seat.isCursorExpired) {
+      await this.#followJob(request, present, snapshot);
       return undefined;
     }
-    if (isTerminal(snapshot.status)) {
-      const missed = await this.#orRelease(seat, this.#hasMissed(seat, snapshot.jobId));
-      if (missed === 'nothing') {
-        seat.release();
-        return withStatus(204, null);
-      }
-      if (missed === 'unknown') {
-        await this.#followJob(request, { ...seat, isCursorExpired: true }, snapshot);
-        return undefined;
-      }
+    const missed = await this.#orRelease(seat, this.#missed(seat, snapshot));
+    if (missed === 'nothing') {
+      seat.release();
+      return withStatus(204, null);
     }
-    this.#resumeJob(request, seat, snapshot);
+    if (missed === 'too much') {
+      await this.#followJob(request, { ...present, isCursorExpired: true }, snapshot);
+    } else {
+      // The client knows the past up to its cursor: it gets what it missed, and no snapshot.
+      this.#openJob(request, seat, snapshot, undefined)?.start();
+    }
     return undefined;
   }
 
@@ -149,11 +149,6 @@ export class EventStreams {
     const stream = this.#openJob(request, { ...seat, isCursorExpired: false }, snapshot, rev);
     stream?.start([...gap, present]);
     if (isTerminal(status)) stream?.close('finished');
-  }
-
-  /** The client knows the past up to its cursor: it gets what it missed, and no snapshot. */
-  #resumeJob(request: JobRequest, seat: Seat, snapshot: JobSnapshot): void {
-    this.#openJob(request, seat, snapshot, undefined)?.start();
   }
 
   #openJob(
@@ -200,27 +195,27 @@ export class EventStreams {
     return narrowedTo?.queue == null || narrowedTo.queue === job.queueName ? job : null;
   }
 
-  /** Whether the log has events of a finished job after the client's cursor. */
-  async #hasMissed(
+  /**
+   * What a client that resumes has missed of a job: `nothing` only when the job is done and the log has nothing of it after
+   * the cursor, `too much` when the log does not reach back to it. @throws AppError `SERVICE_UNAVAILABLE`
+   */
+  async #missed(
     { hub, after }: Seat,
-    jobId: string,
-  ): Promise<'something' | 'nothing' | 'unknown'> {
-    const { organizationId } = hub;
-    // The job's end is committed, but the feed may be a moment behind the database.
+    { jobId, status }: JobSnapshot,
+  ): Promise<'something' | 'nothing' | 'too much'> {
     const { positions } = await this.bus.request(eventLogRpc.positions, {
-      organizationIds: [organizationId],
+      organizationIds: [hub.organizationId],
     });
-    await hub.reached(positions[0]?.newest ?? 0);
+    const { oldest, newest } = positions[0] ?? { oldest: 1, newest: 0 };
+    if (after + 1 < oldest) return 'too much';
+    if (!isTerminal(status)) return 'something';
+    // The job's end is committed, but the feed may be a moment behind the database.
+    await hub.reached(newest);
     const filter: EventFilter = { ...MATCH_ALL, jobId, events: JOB_EVENTS };
-    try {
-      for await (const page of hub.feed.read(after, hub.position)) {
-        if (page.some(({ event }) => matchesFilter(filter, event))) return 'something';
-      }
-      return 'nothing';
-    } catch (error) {
-      if (error instanceof AppError && error.code === 'CURSOR_EXPIRED') return 'unknown';
-      throw error;
+    for await (const page of hub.feed.read(after, hub.position)) {
+      if (page.some(({ event }) => matchesFilter(filter, event))) return 'something';
     }
+    return 'nothing';
   }
 
   #seat(request: AnyRequest): Promise<Seat> {

@@ -128,7 +128,7 @@ describe('Supervisor', () => {
         await new Promise(setImmediate);
         running = 1;
         exited = new Promise((resolve) => (die = () => resolve(undefined)));
-        setImmediate(() => this.stop());
+        setImmediate(() => void this.stop());
       },
       async stop() {
         running = 0;

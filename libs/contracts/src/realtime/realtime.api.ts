@@ -4,16 +4,16 @@ import { z } from 'zod';
 const service = 'realtime-gateway' as const;
 const stream = 'text/event-stream';
 
-/** Filters of a stream. Parameters not listed are ignored, never refused. */
+/** Filters of a stream; an empty one counts as not given. Parameters not listed are ignored, never refused. */
 export const streamQuery = z.object({
   queue: z
     .string()
-    .regex(/^[A-Za-z0-9._-]{1,100}$/)
+    .regex(/^[A-Za-z0-9._-]{0,100}$/)
     .optional(),
   job_id: z.string().max(255).optional(),
   worker_id: z.string().max(255).optional(),
   events: z.string().max(1000).optional().describe('comma list of event names; * = all'),
-  last_event_id: z.string().max(100).optional().describe('cursor to resume after'),
+  last_event_id: z.string().optional().describe('cursor to resume after'),
   named: z.enum(['true', 'false']).default('true').describe('false leaves out SSE event names'),
 });
 export type StreamQuery = z.output<typeof streamQuery>;

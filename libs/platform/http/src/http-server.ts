@@ -28,6 +28,7 @@ import { UpgradeRoutes, type UpgradeHandler } from './upgrade-routes.js';
 const MAX_BODY_BYTES = 5 * 1024 * 1024 + 64 * 1024;
 /** Longer than the idle limit of the usual load balancers, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
+const HANG_UP_EVERY_MS = 50;
 
 /**
  * The process's HTTP server: one bare Fastify instance. Nest composes the providers; requests do not pass through it
@@ -108,7 +109,10 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
   /** Stops intake, lets requests under way finish, and closes. */
   async beforeApplicationShutdown(): Promise<void> {
     this.readiness.drain();
+    // Connections that were busy when the close began turn idle later, and would be kept for the next request.
+    const hangUp = setInterval(() => this.fastify.server.closeIdleConnections(), HANG_UP_EVERY_MS);
     await this.fastify.close();
+    clearInterval(hangUp);
     this.#inFlight.stop();
   }
 

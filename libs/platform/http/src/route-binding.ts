@@ -55,7 +55,8 @@ export class RouteBinding {
       },
       onResponse: (_request, reply, done) => {
         this.#requests.inc({ ...labels, status: reply.statusCode });
-        this.#seconds.observe(labels, reply.elapsedTime / 1000);
+        // A stream's life is no duration of a request.
+        if (spec.auth !== 'stream') this.#seconds.observe(labels, reply.elapsedTime / 1000);
         done();
       },
       handler: async (request, reply) => {

@@ -12,7 +12,7 @@ import { fileURLToPath, pathToFileURL } from 'node:url';
 import { findOrInstallNatsServer, NatsServer, PostgresServer } from '@spooled/embedded';
 import pg from 'pg';
 
-/** What the endpoint answers to GET /postgres and GET /nats. */
+/** What the endpoint answers to GET /postgres and GET /nats; /postgres/drop/<database> removes a test's database. */
 export interface SharedPostgres {
   /** Superuser, any database: `{database}` stands for its name. */
   urlPattern: string;
@@ -66,10 +66,21 @@ export class SharedServers {
     if (this.directory) await rm(this.directory, { recursive: true, force: true });
   }
 
-  private answer(path: string | undefined): Promise<SharedPostgres | SharedNats> {
+  private answer(path = ''): Promise<SharedPostgres | SharedNats | null> {
     if (path === '/postgres') return (this.postgres ??= this.startPostgres());
     if (path === '/nats') return (this.nats ??= this.startNats());
+    const [, database] = /^\/postgres\/drop\/(\w+)$/.exec(path) ?? [];
+    if (database !== undefined) return this.drop(database);
     return Promise.reject(new Error(`no shared server at ${path}`));
+  }
+
+  /** Ends its sessions first. */
+  private async drop(database: string): Promise<null> {
+    const { urlPattern } = await (this.postgres ??= this.startPostgres());
+    await withClient(urlPattern.replace('{database}', 'postgres'), (client) =>
+      client.query(`drop database if exists ${database} with (force)`),
+    );
+    return null;
   }
 
   private async startPostgres(): Promise<SharedPostgres> {
@@ -149,7 +160,9 @@ export async function withClient<T>(
 }
 
 /** Asks the run's endpoint. @throws Error when jest was started without the global setup. */
-export async function askShared<T>(path: '/postgres' | '/nats'): Promise<T> {
+export async function askShared<T>(
+  path: '/postgres' | '/nats' | `/postgres/drop/${string}`,
+): Promise<T> {
   const endpoint = process.env[sharedServersVariable];
   if (!endpoint) {
     throw new Error('shared test servers are missing: is globalSetup set in the jest config?');

@@ -50,6 +50,15 @@ describe('the shared servers', () => {
     await Promise.all([first.drop(), second.drop()]);
   });
 
+  it('clone the template with the migrations of every room', async () => {
+    const { url } = await testDatabase();
+    const schemas = await withClient(url, (client) =>
+      client.query("select distinct schemaname from pg_tables where schemaname !~ '^(pg_|info)'"),
+    );
+    const names = schemas.rows.map((row: { schemaname: string }) => row.schemaname);
+    expect(names).toEqual(expect.arrayContaining(['auth', 'events', 'jobs', 'workers']));
+  });
+
   it('drop a database that still has sessions', async () => {
     const database = await testDatabase({ isEmpty: true });
     const client = new pg.Client(database.url);

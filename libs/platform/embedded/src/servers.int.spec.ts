@@ -1,4 +1,12 @@
-import { chmodSync, mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import {
+  chmodSync,
+  mkdirSync,
+  mkdtempSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  writeFileSync,
+} from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
@@ -39,5 +47,39 @@ describe('a server on a directory that an earlier one still uses', () => {
     const pidFile = join(directory, 'server.pid');
     writeFileSync(pidFile, String(process.pid));
     await stopOrphan(pidFile, '/some/other/directory', ['SIGTERM', 'SIGKILL']);
+  });
+});
+
+const itAsRoot = process.getuid?.() === 0 ? it : it.skip;
+
+describe('PostgreSQL of root', () => {
+  itAsRoot('runs in a directory that only root may enter', async () => {
+    chmodSync(directory, 0o700);
+    const server = new PostgresServer({ dir: join(directory, 'postgres'), isDisposable: true });
+    await server.start();
+    await server.stop();
+    expect(statSync(directory).mode & 0o777).toBe(0o711);
+  });
+
+  itAsRoot('keeps its data elsewhere when a directory further up is closed', async () => {
+    chmodSync(directory, 0o700);
+    const dir = join(directory, 'data', 'postgres');
+    const options = { dir, password: 'x', isDisposable: true };
+    const first = new PostgresServer(options);
+    await first.start();
+    await first.stop();
+    const elsewhere = readlinkSync(dir);
+    expect(elsewhere).toMatch(/^\/var\/lib\/spooled\/postgres-/);
+    const second = new PostgresServer(options);
+    await second.start();
+    await second.stop();
+    rmSync(elsewhere, { recursive: true });
+  });
+
+  itAsRoot('refuses data that was written elsewhere and cannot be entered', async () => {
+    chmodSync(directory, 0o700);
+    mkdirSync(join(directory, 'data', 'postgres'), { recursive: true });
+    const server = new PostgresServer({ dir: join(directory, 'data', 'postgres') });
+    await expect(server.start()).rejects.toThrow('the user "postgres" cannot enter');
   });
 });

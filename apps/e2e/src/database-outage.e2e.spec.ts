@@ -1,0 +1,82 @@
+/** Story 6: PostgreSQL crashes and stays away for ten seconds. */
+import { setTimeout as delay } from 'node:timers/promises';
+
+import { eventually } from '@spooled/testing';
+
+import { Fleet } from './harness/fleet.js';
+import { Follower } from './harness/follower.js';
+import { hostKinds } from './harness/host.js';
+import { Ledger } from './harness/ledger.js';
+import { World, type Organization } from './harness/world.js';
+
+const outageMs = 10_000;
+
+describe.each(hostKinds)('without PostgreSQL, on %s', (kind) => {
+  let world: World;
+  let organization: Organization;
+
+  beforeAll(async () => {
+    world = await World.start(kind, { hasOwnPostgres: true });
+    organization = await world.organization('database-outage');
+  }, 60_000);
+  afterAll(() => world?.stop(), 30_000);
+
+  it('says so with 503, and recovers by itself without losing what it acknowledged', async () => {
+    const { client } = organization;
+    const { host, postgres } = world;
+    const ledger = new Ledger();
+    const followers = [
+      await Follower.webSocket(host, organization.key),
+      await Follower.sse(host, organization.key),
+    ];
+    const fleet = new Fleet({ client, ledger, queue: 'outage' });
+    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(50), {
+      timeoutMs: 20_000,
+    });
+
+    const outage = delay(outageMs);
+    await postgres.stop('immediate');
+    await eventually(async () => {
+      for (const base of databaseUsers()) {
+        expect((await fetch(`${base}/health/ready`)).status).toBe(503);
+      }
+    });
+    for (const base of host.bases()) {
+      expect((await fetch(`${base}/health/live`)).status).toBe(200);
+    }
+    const refused = await client.post('/jobs', { queue_name: 'outage', payload: {} });
+    refused.expectStatus(503);
+    expect(refused.body).toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+    expect(Number(refused.headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
+    await outage;
+    // Also after what the key's cache remembers: nobody is told that a good key is bad.
+    (await client.post('/jobs', { queue_name: 'outage', payload: {} })).expectStatus(503);
+    expect(host.problems()).toEqual([]);
+
+    await postgres.start();
+    const startedAt = performance.now();
+    await eventually(
+      async () => {
+        for (const base of databaseUsers()) expect((await fetch(`${base}/health/ready`)).ok).toBe(true);
+      },
+      { timeoutMs: 10_000 },
+    );
+    const completed = ledger.completedCount;
+    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(completed + 50), {
+      timeoutMs: 10_000 - (performance.now() - startedAt),
+    });
+    await fleet.stopProducing();
+    await ledger.settled(client);
+    await fleet.stop();
+    expect(await ledger.violations(client, followers)).toEqual([]);
+    for (const follower of followers) expect(follower.connectionCount).toBe(1);
+    const statuses = [...fleet.answers.keys()].map((name) => name.split(' ')[1]);
+    expect(statuses.filter((status) => !['200', '201', '404', '409', '503'].includes(`${status}`))).toEqual([]);
+    await Promise.all(followers.map((follower) => follower.stop()));
+  }, 90_000);
+
+  /** The realtime gateway owns no table: it stays ready. */
+  function databaseUsers(): string[] {
+    return world.host.bases().filter((base) => base !== world.host.base('/ws') || kind === 'standalone');
+  }
+});
