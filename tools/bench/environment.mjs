@@ -17,6 +17,7 @@ export async function startEnvironment() {
       shared_buffers: '512MB',
       max_wal_size: '4GB',
       synchronous_commit: 'on',
+      autovacuum_naptime: '5s',
       shared_preload_libraries: 'pg_stat_statements',
     },
   });

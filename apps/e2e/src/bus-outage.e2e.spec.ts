@@ -39,7 +39,10 @@ describe.each(hostKinds)('without NATS, on %s', (kind) => {
     await world.nats.wipe();
     // Every second of the outage sees enqueues and completions.
     for (let second = 1; second < outageMs / 1000; second++) {
-      const [enqueued, completed] = [fleet.answered('enqueue', 201), fleet.answered('complete', 200)];
+      const [enqueued, completed] = [
+        fleet.answered('enqueue', 201),
+        fleet.answered('complete', 200),
+      ];
       await eventually(() => {
         expect(fleet.answered('enqueue', 201)).toBeGreaterThan(enqueued + 5);
         expect(fleet.answered('complete', 200)).toBeGreaterThan(completed + 5);
@@ -67,7 +70,9 @@ describe.each(hostKinds)('without NATS, on %s', (kind) => {
   it('streams live again after the outage', async () => {
     const follower = await Follower.sse(world.host, organization.key);
     const id = await organization.client.enqueue('after');
-    await eventually(() => expect(follower.seen().at(-1)?.event.data).toMatchObject({ job_id: id }));
+    await eventually(() =>
+      expect(follower.seen().at(-1)?.event.data).toMatchObject({ job_id: id }),
+    );
     await follower.stop();
   });
 });
@@ -77,6 +82,8 @@ function failures(
   answers: ReadonlyMap<string, number>,
   before: ReadonlyMap<string, number>,
 ): Record<string, number> {
-  const news = [...answers].map(([name, count]) => [name, count - (before.get(name) ?? 0)] as const);
+  const news = [...answers].map(
+    ([name, count]) => [name, count - (before.get(name) ?? 0)] as const,
+  );
   return Object.fromEntries(news.filter(([name, count]) => count > 0 && !/ 20[01]$/.test(name)));
 }

@@ -85,6 +85,7 @@ describe.each(hostKinds)('a fleet, on %s', (kind) => {
         false,
       { timeoutMs: 10_000, intervalMs: 100 },
     );
+    if (!held) throw new Error('unreachable: eventually has waited for it');
     expect(held).toMatchObject({ id, retry_count: 1 });
     for (const workerId of ['sleeper', 'successor']) {
       const late = { worker_id: workerId, lease_id: lost?.lease_id };

@@ -85,7 +85,11 @@ describe.each(hostKinds)('the product page, on %s', (kind) => {
       {
         type: 'JobStatusChange',
         id: expect.any(String),
-        data: expect.objectContaining({ old_status: 'processing', new_status: 'completed', rev: 3 }),
+        data: expect.objectContaining({
+          old_status: 'processing',
+          new_status: 'completed',
+          rev: 3,
+        }),
       },
       {
         type: 'JobCompleted',
@@ -163,7 +167,8 @@ describe.each(hostKinds)('the product page, on %s', (kind) => {
     ]);
     await events.until(
       ({ event, envelope }) =>
-        event === 'queue.stats' && envelope.data['completed'] !== snapshot?.envelope.data['completed'],
+        event === 'queue.stats' &&
+        envelope.data['completed'] !== snapshot?.envelope.data['completed'],
     );
     events.stop();
   });

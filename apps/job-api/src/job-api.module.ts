@@ -1,7 +1,8 @@
 import { Module } from '@nestjs/common';
 import { loadConfig } from '@spooled/config';
-import { PostgresModule } from '@spooled/postgres';
-import { JOB_API_CONFIG, jobApiConfig } from './config.js';
+import { Database, GroupCommit, PostgresModule } from '@spooled/postgres';
+import { Metrics } from '@spooled/telemetry';
+import { JOB_API_CONFIG, jobApiConfig, type JobApiConfig } from './config.js';
 import { EnqueueService } from './jobs/enqueue.service.js';
 import { JobService } from './jobs/job.service.js';
 import { JobsController } from './jobs/jobs.controller.js';
@@ -23,11 +24,32 @@ import { QueueService } from './queues/queue.service.js';
 import { QueuesController } from './queues/queues.controller.js';
 import { QueueRepository } from './queues/store/queue.repository.js';
 
+/**
+ * Every statement here starts from a few keys and reads rows by index. Whatever the statistics say at the moment, a
+ * plan that reads a whole table or a whole organization to join a few rows is wrong.
+ */
+const KEYED_PLANS = {
+  enable_seqscan: 'off',
+  enable_bitmapscan: 'off',
+  enable_hashjoin: 'off',
+  enable_mergejoin: 'off',
+};
+
 /** Jobs, queues and leases: sole writer of the schema `jobs`. */
 @Module({
-  imports: [PostgresModule.forRoom({ role: 'spooled_jobs', maxConnections: 10 })],
+  imports: [
+    PostgresModule.forRoom({ role: 'spooled_jobs', maxConnections: 10, settings: KEYED_PLANS }),
+  ],
   providers: [
     { provide: JOB_API_CONFIG, useFactory: () => loadConfig(jobApiConfig) },
+    {
+      provide: GroupCommit,
+      inject: [Database, Metrics, JOB_API_CONFIG],
+      useFactory: (database: Database, metrics: Metrics, config: JobApiConfig) => {
+        const maxRows = config.GROUP_COMMIT_MAX_ROWS;
+        return new GroupCommit({ database, metrics, maxRows, maxInFlight: maxRows === 1 ? 8 : 2 });
+      },
+    },
     WorkSignal,
     Children,
     EnqueueRepository,

@@ -19,6 +19,7 @@ import { natsServer, testDatabase } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { AppModule } from '../src/app.module.js';
+import { WorkSignal } from '../src/jobs/work-signal.js';
 import { migrations } from '../src/migrations/index.js';
 
 export interface Answer<T> {
@@ -274,12 +275,13 @@ export class Tenant {
     );
   }
 
-  /** Makes a deferred job due now; the stager finds it within two seconds. */
+  /** Makes a deferred job due now and wakes the stager. */
   async makeDue(id: string): Promise<void> {
     await this.world.owner.query(
       `update jobs.job_deferred set due_at = now(), scheduled_at = now() where id = $1`,
       [id],
     );
+    this.world.context.get(WorkSignal).announceDue(new Date(0));
   }
 
   /** The organization's event log, oldest first; checks that it is dense. */

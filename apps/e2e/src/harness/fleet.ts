@@ -30,6 +30,8 @@ const maxRetries = 2;
 export class Fleet {
   /** Answers by `<call> <status>`; `<call> lost` when none came. */
   readonly answers = new Map<string, number>();
+  /** Server errors other than "not now". */
+  readonly faults: string[] = [];
   private isProducing = true;
   private isWorking = true;
   private produced = 0;
@@ -93,7 +95,7 @@ export class Fleet {
 
   /** Insists until the server says that the job is settled, by this call or already. */
   private async settle(workerId: string, job: ClaimedJob): Promise<void> {
-    const { failures } = job.payload as unknown as Task;
+    const { failures } = job.payload as Task;
     const verb = job.retry_count < failures ? 'fail' : 'complete';
     const { client, ledger } = this.options;
     let mayHaveBeenAccepted = false;
@@ -124,6 +126,9 @@ export class Fleet {
     const answer = await request().catch(() => undefined);
     const name = `${call} ${answer?.status ?? 'lost'}`;
     this.answers.set(name, (this.answers.get(name) ?? 0) + 1);
+    if (answer && answer.status >= 500 && answer.status !== 503) {
+      this.faults.push(`${name} ${JSON.stringify(answer.body)}`);
+    }
     return answer;
   }
 }

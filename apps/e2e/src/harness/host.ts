@@ -92,6 +92,16 @@ export class Host {
     await this.ready();
   }
 
+  /** After all of them have ended. */
+  async restartAll(): Promise<void> {
+    await Promise.all(
+      this.running.map(async (part) => {
+        part.process = await launch(part.name, part.port, this.env);
+      }),
+    );
+    await this.ready();
+  }
+
   /** What is wrong with the processes: one that ended, or one that reported a bug. Empty when all is well. */
   problems(): string[] {
     return this.running.flatMap(({ name, process: { isRunning, lines } }) => [
@@ -161,5 +171,6 @@ function launch(
 function bugs(name: string, lines: readonly string[]): string[] {
   return lines
     .filter((line) => /unhandled rejection|uncaught|TypeError|ReferenceError/i.test(line))
-    .map((line) => `${name}: ${line}`);
+    .slice(0, 3)
+    .map((line) => `${name}: ${line.slice(0, 1_000)}`);
 }

@@ -45,10 +45,7 @@ export async function watch(
   );
 }
 
-async function watchHere(
-  url: string,
-  headers: Readonly<Record<string, string>>,
-): Promise<Watch> {
+async function watchHere(url: string, headers: Readonly<Record<string, string>>): Promise<Watch> {
   const abort = new AbortController();
   const response = await fetch(url, { headers, signal: abort.signal });
   const decoder = new TextDecoder();

@@ -18,7 +18,6 @@ interface ExpiredRow {
   readonly status: JobStatus;
   readonly rev: number;
   readonly at: Date;
-  readonly has_children: boolean;
 }
 
 /** `expires_at` passed before the job began → cancelled. */
@@ -44,8 +43,8 @@ export class ExpirySweeper implements OnModuleInit {
         const more = { reason: 'expired' };
         events.add(organizationId, statusChanged(transition, status, 'cancelled', more));
       }
-      const parents = rows.filter(({ has_children }) => has_children);
-      await this.children.cancel(transaction, parents, events);
+      const isParent = await this.children.among(transaction, rows);
+      await this.children.cancel(transaction, rows.filter(isParent), events);
       this.eventLog.append(transaction, events.entries());
       return rows.length;
     });

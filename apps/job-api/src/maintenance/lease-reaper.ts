@@ -19,7 +19,6 @@ interface LostRow {
   readonly rev: number;
   readonly worker_id: string;
   readonly has_budget: boolean;
-  readonly has_children: boolean;
   readonly at: Date;
 }
 
@@ -92,8 +91,9 @@ export class LeaseReaper implements OnModuleInit {
       events.add(organizationId, statusChanged(transition, 'processing', status, more));
       if (row.has_budget) ready.add(organizationId, queueName);
     }
-    const parents = rows.filter(({ has_children }) => has_children);
-    await this.children.cancel(transaction, parents, events);
+    const lost = rows.filter(({ has_budget }) => !has_budget);
+    const isParent = await this.children.among(transaction, lost);
+    await this.children.cancel(transaction, lost.filter(isParent), events);
     this.eventLog.append(transaction, events.entries());
     transaction.afterCommit(() => {
       this.work.announce(ready);

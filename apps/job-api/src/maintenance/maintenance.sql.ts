@@ -45,10 +45,7 @@ export const takeBackLeases = sql(
     select organization_id, queue_name, -count(*), count(*) filter (where has_budget), count(*) filter (where not has_budget)
     from gone group by organization_id, queue_name
   )
-  select organization_id, id, queue_name, rev + 1 as rev, worker_id, has_budget, now() as at,
-    not has_budget and exists (
-      select from jobs.job_deferred d where d.organization_id = gone.organization_id and d.waits_for = gone.id) as has_children
-  from gone`,
+  select organization_id, id, queue_name, rev + 1 as rev, worker_id, has_budget, now() as at from gone`,
 );
 
 /** Makes jobs claimable whose time has come: scheduled ones, and those that backed off. */
@@ -126,9 +123,7 @@ export const expire = sql(
       -(count(*) filter (where status = 'scheduled')), count(*)
     from gone group by organization_id, queue_name
   )
-  select organization_id, id, queue_name, status, rev + 1 as rev, now() as at,
-    exists (select from jobs.job_deferred d where d.organization_id = gone.organization_id and d.waits_for = gone.id) as has_children
-  from gone`,
+  select organization_id, id, queue_name, status, rev + 1 as rev, now() as at from gone`,
 );
 
 /** Folds counter deltas into the counts of the queues and into their activity. */
@@ -217,12 +212,30 @@ export const pruneFinished = sql(
   select count(*) as pruned from gone`,
 );
 
-/** What Prometheus shows of the stored state. */
+/**
+ * What Prometheus shows of the stored state. The oldest claimable job is looked for at the head of each queue and
+ * priority, an index probe each: the table may hold millions.
+ */
 export const gauges = sql(
   'jobs.gauges',
   `
+  with recursive head as (
+    (select organization_id, queue_name, priority, coalesce(scheduled_at, updated_at) as since from jobs.job_ready
+     order by organization_id, queue_name, priority desc, seq limit 1)
+    union all
+    select n.* from head h cross join lateral (
+      (select organization_id, queue_name, priority, coalesce(scheduled_at, updated_at) as since from jobs.job_ready
+       where organization_id = h.organization_id and queue_name = h.queue_name and priority < h.priority
+       order by organization_id, queue_name, priority desc, seq limit 1)
+      union all
+      (select organization_id, queue_name, priority, coalesce(scheduled_at, updated_at) from jobs.job_ready
+       where (organization_id, queue_name) > (h.organization_id, h.queue_name)
+       order by organization_id, queue_name, priority desc, seq limit 1)
+      limit 1
+    ) n
+  )
   select
     coalesce((select sum(pending) from jobs.queue_counter), 0) + coalesce((select sum(pending) from jobs.counter_delta), 0) as pending,
     coalesce((select sum(processing) from jobs.queue_counter), 0) + coalesce((select sum(processing) from jobs.counter_delta), 0) as processing,
-    coalesce(extract(epoch from now() - (select min(coalesce(scheduled_at, updated_at)) from jobs.job_ready)), 0)::float8 as oldest_due_seconds`,
+    coalesce(extract(epoch from now() - (select min(since) from head)), 0)::float8 as oldest_due_seconds`,
 );

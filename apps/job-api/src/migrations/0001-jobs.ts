@@ -19,6 +19,42 @@ const TENANT_TABLES = [
   'queue_activity',
 ];
 
+/**
+ * Statistics that say what is always true here: an organization, a queue, a worker have many jobs, an id has one. Left
+ * alone, the planner sees tables that are empty at one moment and full at the next, takes "all jobs of the
+ * organization" for as selective as "this id", and reads thousands of rows per job (measured: claim of 400 jobs 80 ms,
+ * with these 5 ms). So made-up rows are analyzed once, and the three hot tables are never analyzed again by autovacuum.
+ */
+const pinnedStatistics = `
+${['job', 'job_ready', 'job_deferred', 'job_running', 'job_finished']
+  .map(
+    (table) => `alter table jobs.${table}
+  alter organization_id set statistics 1, alter queue_name set statistics 1;`,
+  )
+  .join('\n')}
+alter table jobs.job_running alter worker_id set statistics 1;
+create temporary table made_up on commit drop as
+  select ('00000000-0000-4000-8000-00000000000' || n % 8)::uuid as organization_id, gen_random_uuid() as id,
+    'queue-' || n / 8 % 8 as queue_name, 'worker-' || n / 64 % 8 as worker_id, now() + make_interval(secs => n) as at
+  from generate_series(1, 8000) n;
+insert into jobs.job (organization_id, id, queue_name, payload, max_retries, timeout_seconds, created_at)
+  select organization_id, id, queue_name, '{}', 3, 300, at from made_up;
+insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, updated_at)
+  select organization_id, id, queue_name, 0, 0, 1, at from made_up;
+insert into jobs.job_deferred (organization_id, id, queue_name, priority, status, retry_count, rev, due_at, updated_at)
+  select organization_id, id, queue_name, 0, 'scheduled', 0, 1, at, at from made_up;
+insert into jobs.job_running (organization_id, id, queue_name, priority, retry_count, max_retries, rev, started_at,
+    worker_id, lease_id, lease_expires_at, updated_at)
+  select organization_id, id, queue_name, 0, 0, 3, 1, at, worker_id, id, at, at from made_up;
+insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, completed_at, updated_at)
+  select organization_id, id, queue_name, 'completed', 0, 0, 1, at, at from made_up;
+analyze jobs.job, jobs.job_ready, jobs.job_deferred, jobs.job_running, jobs.job_finished;
+truncate jobs.job, jobs.job_ready, jobs.job_deferred, jobs.job_running, jobs.job_finished;
+alter table jobs.job_ready set (autovacuum_analyze_threshold = 2147483647);
+alter table jobs.job_deferred set (autovacuum_analyze_threshold = 2147483647);
+alter table jobs.job_running set (autovacuum_analyze_threshold = 2147483647);
+`;
+
 const policies = TENANT_TABLES.map(
   (table) => `
 alter table jobs.${table} enable row level security;
@@ -260,6 +296,7 @@ create view jobs.job_state with (security_invoker = true) as
 
 grant usage on schema jobs to spooled_jobs, spooled_jobs_maintenance;
 grant select, insert, update, delete on all tables in schema jobs to spooled_jobs, spooled_jobs_maintenance;
+${pinnedStatistics}
 ${policies}
 `;
 

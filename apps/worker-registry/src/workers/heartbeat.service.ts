@@ -9,7 +9,7 @@ import {
   type Principal,
 } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
-import { Database, GroupCommit } from '@spooled/postgres';
+import { Database, GroupCommit, type Lane, type Transaction } from '@spooled/postgres';
 import { Metrics } from '@spooled/telemetry';
 import { canBeWorkerId } from './domain/worker.js';
 import { WorkerRepository, type Report, type ReportRow } from './store/worker.repository.js';
@@ -17,7 +17,7 @@ import { WorkerRepository, type Report, type ReportRow } from './store/worker.re
 /** What a worker does all its life: say that it is alive. Reports that arrive together share one transaction. */
 @Injectable()
 export class HeartbeatService {
-  readonly #reports: GroupCommit<Report, ReportRow>;
+  readonly #reports: Lane<Report, ReportRow>;
 
   constructor(
     private readonly database: Database,
@@ -25,10 +25,10 @@ export class HeartbeatService {
     private readonly bus: Bus,
     metrics: Metrics,
   ) {
-    this.#reports = new GroupCommit<Report, ReportRow>({
+    this.#reports = new GroupCommit({ database, metrics }).lane<Report, ReportRow>({
       name: 'workers.report',
-      metrics,
-      run: (reports) => this.#reportAll(reports),
+      organizationOf: ({ organizationId }) => organizationId,
+      run: (transaction, reports) => this.#reportAll(transaction, reports),
     });
   }
 
@@ -67,20 +67,20 @@ export class HeartbeatService {
     });
   }
 
-  async #reportAll(reports: readonly Report[]): Promise<(ReportRow | AppError)[]> {
-    const organizations = [...new Set(reports.map((report) => report.organizationId))];
-    return this.database.transaction(organizations, async (tx) => {
-      const answers = new Map<Report, ReportRow>();
-      // One statement can change a row once: reports of the same worker take turns.
-      for (const round of rounds(reports)) {
-        const rows = await this.workers.report(tx, [...round.values()]);
-        for (const row of rows) {
-          const report = round.get(nameOf(row.organization_id, row.id));
-          if (report !== undefined) answers.set(report, row);
-        }
+  async #reportAll(
+    transaction: Transaction,
+    reports: readonly Report[],
+  ): Promise<(ReportRow | AppError)[]> {
+    const answers = new Map<Report, ReportRow>();
+    // One statement can change a row once: reports of the same worker take turns.
+    for (const round of rounds(reports)) {
+      const rows = await this.workers.report(transaction, [...round.values()]);
+      for (const row of rows) {
+        const report = round.get(nameOf(row.organization_id, row.id));
+        if (report !== undefined) answers.set(report, row);
       }
-      return reports.map((report) => answers.get(report) ?? unknown());
-    });
+    }
+    return reports.map((report) => answers.get(report) ?? unknown());
   }
 
   /** The rare report after which a worker counts again: it queues up with the registrations. */

@@ -24,14 +24,34 @@ interface Batch {
 /** The writing end of the event log: the only way state changes become visible. */
 @Injectable()
 export class EventLog {
+  /** What open transactions have told so far, by organization. */
+  readonly #told = new WeakMap<Transaction, Map<string, StoredEvent[]>>();
+
   constructor(private readonly publisher: Publisher) {}
 
   /**
-   * Adds events to the organizations' logs as part of the transaction, which should end right after: the locks on the
-   * positions are held until commit. Once committed, the batches are published.
+   * Adds events to the organizations' logs as part of the transaction. They are written together, right before it
+   * commits: the locks on the positions, held until commit, are taken once, in order, and as late as can be. Once
+   * committed, the batches are published.
    */
   append(transaction: Transaction, entries: readonly EventLogEntry[]): void {
-    const batches = entries.flatMap(split);
+    let told = this.#told.get(transaction);
+    if (told === undefined) {
+      const all = (told = new Map<string, StoredEvent[]>());
+      this.#told.set(transaction, all);
+      transaction.beforeCommit(() => this.#write(transaction, all));
+    }
+    for (const { organizationId, events } of entries) {
+      const known = told.get(organizationId);
+      if (known === undefined) told.set(organizationId, [...events]);
+      else known.push(...events);
+    }
+  }
+
+  #write(transaction: Transaction, told: ReadonlyMap<string, readonly StoredEvent[]>): void {
+    const batches = [...told].flatMap(([organizationId, events]) =>
+      split({ organizationId, events }),
+    );
     if (batches.length === 0) return;
     let placed: { first_seq: number; epoch: string }[] = [];
     transaction.send<{ first_seq: number; epoch: string }>(
@@ -68,9 +88,10 @@ function split({ organizationId, events }: EventLogEntry): Batch[] {
   };
   for (const event of events) {
     const text = JSON.stringify(event);
-    if (texts.length >= MAX_BATCH_EVENTS || bytes + text.length > MAX_BATCH_BYTES) flush();
+    const size = Buffer.byteLength(text);
+    if (texts.length >= MAX_BATCH_EVENTS || bytes + size > MAX_BATCH_BYTES) flush();
     texts.push(text);
-    bytes += text.length;
+    bytes += size;
   }
   flush();
   return batches;

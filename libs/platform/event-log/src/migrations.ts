@@ -33,6 +33,7 @@ create table events.log (
 
 -- Catches rows when nobody made a partition in time; roll_partitions moves them out.
 create table events.log_overflow partition of events.log default;
+alter table events.log_overflow enable row level security;
 
 -- What the bus has not confirmed yet.
 create table events.outbox (

@@ -159,9 +159,11 @@ export class OrganizationFeed {
   async #repair(): Promise<void> {
     try {
       for (;;) {
-        const { epoch, oldest, newest, batches, done } = await this.#ask(this.#position);
+        // The bus may move the position past the answer while that is on its way.
+        const asked = this.#position;
+        const { epoch, oldest, newest, batches, done } = await this.#ask(asked);
         if (this.#isClosed) return;
-        if (epoch !== this.#epoch || oldest > this.#position + 1 || newest < this.#position) {
+        if (epoch !== this.#epoch || oldest > this.#position + 1 || newest < asked) {
           this.#reset(epoch, newest);
           return;
         }

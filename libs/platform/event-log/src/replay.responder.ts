@@ -52,7 +52,7 @@ export class ReplayResponder implements OnModuleInit {
     const batches: EventBatch[] = [];
     let bytes = 0;
     for (const { first_seq, events } of rows) {
-      const size = JSON.stringify(events).length;
+      const size = Buffer.byteLength(JSON.stringify(events));
       if (batches.length > 0 && bytes + size > PAGE_BYTES) break;
       batches.push({ organization_id: organizationId, epoch, first_seq, events });
       bytes += size;

@@ -21,6 +21,7 @@ import { refuseDeepJson } from './json-body.js';
 import { PrincipalResolver } from './principal-resolver.js';
 import { routeOf } from './route.decorator.js';
 import { RouteBinding } from './route-binding.js';
+import { SilentConnections } from './silent-connections.js';
 import { TrafficControl } from './traffic-control.js';
 import { UpgradeRoutes, type UpgradeHandler } from './upgrade-routes.js';
 
@@ -38,6 +39,7 @@ const HANG_UP_EVERY_MS = 50;
 export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly fastify: FastifyInstance;
   readonly #inFlight = new InFlight();
+  readonly #silent: SilentConnections;
   readonly #upgrades: UpgradeRoutes;
   readonly #routes: RouteSpec[] = [];
   readonly #binding: RouteBinding;
@@ -61,6 +63,7 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
       exposeHeadRoutes: false,
       routerOptions: { maxParamLength: 1000 },
     });
+    this.#silent = new SilentConnections(this.fastify.server);
     const traffic = new TrafficControl(config);
     this.#binding = new RouteBinding(resolver, traffic, this.#inFlight, config, metrics);
     this.#upgrades = new UpgradeRoutes(resolver, traffic, config, logger);
@@ -110,7 +113,10 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
   async beforeApplicationShutdown(): Promise<void> {
     this.readiness.drain();
     // Connections that were busy when the close began turn idle later, and would be kept for the next request.
-    const hangUp = setInterval(() => this.fastify.server.closeIdleConnections(), HANG_UP_EVERY_MS);
+    const hangUp = setInterval(() => {
+      this.fastify.server.closeIdleConnections();
+      this.#silent.hangUp();
+    }, HANG_UP_EVERY_MS);
     await this.fastify.close();
     clearInterval(hangUp);
     this.#inFlight.stop();

@@ -107,7 +107,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
       } catch (error) {
         envelope = { failure: this.#failure(spec.subject, error) };
       }
-      message.respond(JSON.stringify(envelope));
+      this.#reply(message, spec.subject, envelope);
     };
     this.#subscribe((connection) => {
       connection.subscribe(spec.subject, {
@@ -146,7 +146,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     const subscribe: Subscribe = (connection) => {
       const subscription = connection.subscribe(subject, {
         callback: (error, message) => {
-          if (error === null) hear(message);
+          if (error === null) this.#guard(hear, message);
         },
       });
       unsubscribe = () => subscription.unsubscribe();
@@ -156,6 +156,24 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
       this.#subscriptions.splice(this.#subscriptions.indexOf(subscribe), 1);
       unsubscribe();
     };
+  }
+
+  /** The client ends its connection when a callback throws: one bad message must not cost all subscriptions. */
+  #guard(hear: (message: Msg) => void, message: Msg): void {
+    try {
+      hear(message);
+    } catch (error) {
+      this.logger.warn({ subject: message.subject, err: error }, 'a message was not understood');
+    }
+  }
+
+  #reply(message: Msg, subject: string, envelope: object): void {
+    try {
+      message.respond(JSON.stringify(envelope));
+    } catch (error) {
+      // The connection closed meanwhile, or the answer is larger than the bus carries: the caller's deadline tells it.
+      this.logger.warn({ subject, err: error }, 'an answer could not be sent');
+    }
   }
 
   /** Runs after each connection that follows a loss: what was missed must be fetched. */

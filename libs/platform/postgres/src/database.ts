@@ -12,11 +12,15 @@ export interface DatabaseOptions {
   readonly maxConnections: number;
   /** Name shown in `pg_stat_activity`. */
   readonly applicationName: string;
+  /** Further settings of every connection, such as those of the planner. */
+  readonly settings?: Readonly<Record<string, string>> | undefined;
 }
 
 /** What a unit of work may do inside its transaction. */
 export interface Transaction {
   query<R>(statement: Statement, values?: readonly unknown[]): Promise<R[]>;
+  /** Runs when the work is done, right before COMMIT: for what must come last. May only `send`. */
+  beforeCommit(run: () => void): void;
   /** Sends a last statement without waiting: it travels in one flight with COMMIT, and its failure is the commit's. */
   send<R>(statement: Statement, values: readonly unknown[], received?: (rows: R[]) => void): void;
   /** Runs after a successful COMMIT; must not throw. */
@@ -62,6 +66,9 @@ export class Database {
           '-c statement_timeout=15000',
           '-c lock_timeout=10000',
           '-c idle_in_transaction_session_timeout=20000',
+          // Compiling a statement takes longer than any of ours takes to run.
+          '-c jit=off',
+          ...Object.entries(options.settings ?? {}).map(([name, value]) => `-c ${name}=${value}`),
         ].join(' '),
       },
     });
@@ -157,6 +164,7 @@ export class Database {
 class UnitOfWork implements Transaction {
   readonly #client: pg.PoolClient;
   readonly #inFlight: Promise<unknown>[] = [];
+  readonly #beforeCommit: (() => void)[] = [];
   readonly #afterCommit: (() => void)[] = [];
 
   constructor(client: pg.PoolClient) {
@@ -176,11 +184,16 @@ class UnitOfWork implements Transaction {
     this.#track(this.#execute(statement, values).then((result) => received?.(result.rows as R[])));
   }
 
+  beforeCommit(run: () => void): void {
+    this.#beforeCommit.push(run);
+  }
+
   afterCommit(run: () => void): void {
     this.#afterCommit.push(run);
   }
 
   async commit(): Promise<void> {
+    for (const run of this.#beforeCommit) run();
     const committing = this.#client.query('commit');
     // The first failure is the reason; the statements after it only say that the transaction is aborted.
     const outcomes = await Promise.allSettled([...this.#inFlight, committing]);
@@ -240,7 +253,8 @@ function translate(error: unknown): Error {
 export function sqlState(error: unknown): string | undefined {
   const candidate = error instanceof AppError ? error.cause : error;
   const code = (candidate as { code?: unknown } | undefined)?.code;
-  return typeof code === 'string' && /^[0-9A-Z]{5}$/.test(code) ? code : undefined;
+  // Every SQLSTATE has a digit; EPIPE, which the socket reports, has none.
+  return typeof code === 'string' && /^(?=.*\d)[0-9A-Z]{5}$/.test(code) ? code : undefined;
 }
 
 function isDriverError(error: unknown): boolean {

@@ -1,21 +1,125 @@
 import { AppError } from '@spooled/contracts';
 import type { Metrics } from '@spooled/telemetry';
-import { sqlState } from './database.js';
+import { sqlState, type Database, type Transaction } from './database.js';
 
-export interface GroupCommitOptions<I, O> {
+export interface GroupCommitOptions {
+  readonly database: Database;
+  readonly metrics: Metrics;
+  /** Rows of one kind of call in one transaction. @default 500 */
+  readonly maxRows?: number;
+  /** Transactions under way at once. @default 2 */
+  readonly maxInFlight?: number;
+  /** Callers of one kind waiting before further ones are refused with 429. @default 5000 */
+  readonly maxWaiting?: number;
+}
+
+/** One kind of call. */
+export interface LaneOptions<I, O> {
   /** Metric label, such as `jobs.enqueue`. */
   readonly name: string;
-  /** Runs one batch in one transaction; answers in the order of the items. An `AppError` is that caller's answer only. */
-  readonly run: (items: readonly I[]) => Promise<readonly (O | AppError)[]>;
+  readonly organizationOf: (item: I) => string;
   /** Rows an item brings. @default 1 each */
   readonly weigh?: (item: I) => number;
-  /** Rows per batch. @default 500 */
-  readonly maxRows?: number;
-  /** Batches under way at once. @default 2 */
-  readonly maxInFlight?: number;
-  /** Callers waiting before further ones are refused with 429. @default 5000 */
-  readonly maxWaiting?: number;
-  readonly metrics: Metrics;
+  /** Does the items' work; answers in their order. An `AppError` among the answers is that caller's alone. */
+  readonly run: (
+    transaction: Transaction,
+    items: readonly I[],
+  ) => Promise<readonly (O | AppError)[]>;
+}
+
+export interface Lane<I, O> {
+  /** Answers after the commit. @throws AppError `RATE_LIMIT_EXCEEDED` when too many callers wait already. */
+  submit(item: I): Promise<O>;
+}
+
+/**
+ * Group commit: calls that arrive while a transaction is under way share the next one, whatever their kind. Each kind
+ * has a lane; a transaction takes what waits in all of them, in the order in which the lanes were made, and sends their
+ * statements in one flight. There is no timer: an idle system commits a single call at once, a busy one grows its
+ * groups by itself. Every caller still waits for its own durable commit.
+ */
+export class GroupCommit {
+  readonly #options: Required<GroupCommitOptions>;
+  readonly #rows;
+  readonly #lanes: Queue[] = [];
+  #inFlight = 0;
+  #isScheduled = false;
+
+  constructor(options: GroupCommitOptions) {
+    this.#options = { maxRows: 500, maxInFlight: 2, maxWaiting: 5000, ...options };
+    this.#rows = options.metrics.histogram({
+      name: 'spooled_group_commit_rows',
+      help: 'Rows of one kind of call in one grouped transaction.',
+      labelNames: ['statement'],
+      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
+    });
+  }
+
+  lane<I, O>(options: LaneOptions<I, O>): Lane<I, O> {
+    const queue = new LaneQueue(options, this.#options.maxWaiting);
+    this.#lanes.push(queue);
+    return {
+      submit: (item) => {
+        const answer = queue.add(item);
+        this.#schedule();
+        return answer;
+      },
+    };
+  }
+
+  /** Departs at the end of this turn of the event loop, so that requests read from sockets together travel together. */
+  #schedule(): void {
+    if (this.#isScheduled || this.#inFlight >= this.#options.maxInFlight) return;
+    this.#isScheduled = true;
+    setImmediate(() => {
+      this.#isScheduled = false;
+      const batches = this.#lanes.flatMap((lane) => lane.take(this.#options.maxRows));
+      if (batches.length > 0) void this.#depart(batches);
+    });
+  }
+
+  async #depart(batches: readonly Batch[]): Promise<void> {
+    this.#inFlight += 1;
+    if (this.#lanes.some(({ isEmpty }) => !isEmpty)) this.#schedule();
+    try {
+      await this.#commit(batches);
+    } finally {
+      this.#inFlight -= 1;
+      if (this.#lanes.some(({ isEmpty }) => !isEmpty)) this.#schedule();
+    }
+  }
+
+  async #commit(batches: readonly Batch[]): Promise<void> {
+    const organizations = [...new Set(batches.flatMap((batch) => batch.organizations))];
+    try {
+      const settlements = await this.#options.database.transaction(organizations, (transaction) =>
+        runAll(transaction, batches),
+      );
+      for (const { name, rows } of batches) this.#rows.observe({ statement: name }, rows);
+      for (const settle of settlements) settle();
+    } catch (error) {
+      const parts = isOneCallersFault(error) ? split(batches) : [];
+      if (parts.length === 0) for (const batch of batches) batch.reject(error);
+      // One bad row fails alone: parts are tried again until it stands by itself.
+      for (const part of parts) await this.#commit(part);
+    }
+  }
+}
+
+/** What of a lane travels in one transaction. */
+interface Batch {
+  readonly name: string;
+  readonly rows: number;
+  readonly organizations: readonly string[];
+  /** Answers a function that tells the callers, for after the commit. */
+  run(transaction: Transaction): Promise<() => void>;
+  reject(error: unknown): void;
+  halves(): readonly Batch[];
+}
+
+interface Queue {
+  readonly isEmpty: boolean;
+  take(maxRows: number): readonly Batch[];
 }
 
 interface Waiting<I, O> {
@@ -24,110 +128,111 @@ interface Waiting<I, O> {
   readonly reject: (error: unknown) => void;
 }
 
-/**
- * Group commit: calls that arrive while a batch is under way form the next one, and share its transaction. There is
- * no timer: an idle system sends a batch of one at once, a busy one grows batches by itself. Every caller still waits
- * for its own durable commit.
- */
-export class GroupCommit<I, O> {
-  readonly #options: Required<Omit<GroupCommitOptions<I, O>, 'metrics'>>;
-  readonly #rows;
-  #queue: Waiting<I, O>[] = [];
-  #inFlight = 0;
-  #isFlushing = false;
+class LaneQueue<I, O> implements Queue {
+  #waiting: Waiting<I, O>[] = [];
 
-  constructor(options: GroupCommitOptions<I, O>) {
-    this.#options = {
-      weigh: () => 1,
-      maxRows: 500,
-      maxInFlight: 2,
-      maxWaiting: 5000,
-      ...options,
-    };
-    this.#rows = options.metrics.histogram({
-      name: 'spooled_group_commit_rows',
-      help: 'Rows in one grouped transaction.',
-      labelNames: ['statement'],
-      buckets: [1, 2, 5, 10, 20, 50, 100, 200, 500],
-    });
+  constructor(
+    private readonly lane: LaneOptions<I, O>,
+    private readonly maxWaiting: number,
+  ) {}
+
+  get isEmpty(): boolean {
+    return this.#waiting.length === 0;
   }
 
-  /** @throws AppError `RATE_LIMIT_EXCEEDED` when too many callers wait already. */
-  submit(item: I): Promise<O> {
-    if (this.#queue.length >= this.#options.maxWaiting) {
+  add(item: I): Promise<O> {
+    if (this.#waiting.length >= this.maxWaiting) {
+      const busy = { retryAfterSecs: 1 };
       return Promise.reject(
-        new AppError('RATE_LIMIT_EXCEEDED', 'The server is busy; try again.', {
-          retryAfterSecs: 1,
-        }),
+        new AppError('RATE_LIMIT_EXCEEDED', 'The server is busy; try again.', busy),
       );
     }
     return new Promise<O>((resolve, reject) => {
-      this.#queue.push({ item, resolve, reject });
-      this.#schedule();
+      this.#waiting.push({ item, resolve, reject });
     });
   }
 
-  /** Flushes at the end of this turn of the event loop, so that requests read from sockets together travel together. */
-  #schedule(): void {
-    if (this.#isFlushing || this.#inFlight >= this.#options.maxInFlight) return;
-    this.#isFlushing = true;
-    setImmediate(() => {
-      this.#isFlushing = false;
-      while (this.#queue.length > 0 && this.#inFlight < this.#options.maxInFlight) {
-        void this.#flush(this.#take());
-      }
-    });
-  }
-
-  #take(): Waiting<I, O>[] {
-    const { weigh, maxRows } = this.#options;
+  take(maxRows: number): readonly Batch[] {
+    const { weigh = () => 1 } = this.lane;
     let rows = 0;
     let count = 0;
-    for (const { item } of this.#queue) {
+    for (const { item } of this.#waiting) {
       rows += weigh(item);
       if (count > 0 && rows > maxRows) break;
       count += 1;
     }
-    return this.#queue.splice(0, count);
-  }
-
-  async #flush(batch: Waiting<I, O>[]): Promise<void> {
-    this.#inFlight += 1;
-    try {
-      await this.#settle(batch);
-    } finally {
-      this.#inFlight -= 1;
-      if (this.#queue.length > 0) this.#schedule();
-    }
-  }
-
-  async #settle(batch: Waiting<I, O>[]): Promise<void> {
-    const { run, weigh, name } = this.#options;
-    try {
-      const answers = await run(batch.map(({ item }) => item));
-      this.#rows.observe(
-        { statement: name },
-        batch.reduce((sum, { item }) => sum + weigh(item), 0),
-      );
-      batch.forEach((waiting, index) => {
-        const answer = answers[index] as O | AppError;
-        if (answer instanceof AppError) waiting.reject(answer);
-        else waiting.resolve(answer);
-      });
-    } catch (error) {
-      if (batch.length === 1 || !isRowFailure(error)) {
-        for (const waiting of batch) waiting.reject(error);
-        return;
-      }
-      // One bad row fails alone: the halves are tried again until it stands by itself.
-      const middle = batch.length >> 1;
-      await this.#settle(batch.slice(0, middle));
-      await this.#settle(batch.slice(middle));
-    }
+    return count === 0 ? [] : [new LaneBatch(this.lane, this.#waiting.splice(0, count))];
   }
 }
 
-/** Data exceptions (class 22) and broken constraints (class 23) are some row's fault, not the batch's. */
-function isRowFailure(error: unknown): boolean {
-  return /^(22|23)/.test(sqlState(error) ?? '');
+class LaneBatch<I, O> implements Batch {
+  constructor(
+    private readonly lane: LaneOptions<I, O>,
+    private readonly waiting: readonly Waiting<I, O>[],
+  ) {}
+
+  get name(): string {
+    return this.lane.name;
+  }
+
+  get rows(): number {
+    const { weigh = () => 1 } = this.lane;
+    return this.waiting.reduce((sum, { item }) => sum + weigh(item), 0);
+  }
+
+  get organizations(): readonly string[] {
+    return this.waiting.map(({ item }) => this.lane.organizationOf(item));
+  }
+
+  async run(transaction: Transaction): Promise<() => void> {
+    const items = this.waiting.map(({ item }) => item);
+    const answers = await this.lane.run(transaction, items);
+    return () => {
+      this.waiting.forEach(({ resolve, reject }, index) => {
+        const answer = answers[index] as O | AppError;
+        if (answer instanceof AppError) reject(answer);
+        else resolve(answer);
+      });
+    };
+  }
+
+  reject(error: unknown): void {
+    for (const { reject } of this.waiting) reject(error);
+  }
+
+  halves(): readonly Batch[] {
+    if (this.waiting.length === 1) return [];
+    const middle = this.waiting.length >> 1;
+    return [
+      new LaneBatch(this.lane, this.waiting.slice(0, middle)),
+      new LaneBatch(this.lane, this.waiting.slice(middle)),
+    ];
+  }
+}
+
+/** Waits for all of them, also when one fails: nobody may use the transaction after it ended. */
+async function runAll(
+  transaction: Transaction,
+  batches: readonly Batch[],
+): Promise<readonly (() => void)[]> {
+  const outcomes = await Promise.allSettled(batches.map((batch) => batch.run(transaction)));
+  const failures = outcomes.filter((outcome) => outcome.status === 'rejected');
+  // What follows the failed statement only says that the transaction is aborted.
+  const cause = failures.find(({ reason }) => sqlState(reason) !== TRANSACTION_ABORTED);
+  if (failures.length > 0) throw (cause ?? failures[0])?.reason;
+  return outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
+}
+
+const TRANSACTION_ABORTED = '25P02';
+
+/** Data exceptions (class 22), broken constraints (23) and deadlocks (40) are some row's fault, not everybody's. */
+function isOneCallersFault(error: unknown): boolean {
+  return /^(22|23|40)/.test(sqlState(error) ?? '');
+}
+
+/** Lanes first, then halves of a lane; nothing when it is one call. */
+function split(batches: readonly Batch[]): readonly (readonly Batch[])[] {
+  const [only] = batches;
+  if (batches.length > 1 || only === undefined) return batches.map((batch) => [batch]);
+  return only.halves().map((half) => [half]);
 }

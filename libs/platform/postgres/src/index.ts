@@ -1,7 +1,7 @@
 export { Database, sqlState } from './database.js';
 export type { DatabaseOptions, Transaction } from './database.js';
 export { GroupCommit } from './group-commit.js';
-export type { GroupCommitOptions } from './group-commit.js';
+export type { GroupCommitOptions, Lane, LaneOptions } from './group-commit.js';
 export { runMigrations } from './migrations.js';
 export type { Migration } from './migrations.js';
 export { PostgresModule } from './postgres.module.js';

@@ -15,6 +15,8 @@ export interface RoomDatabaseOptions {
   readonly role: string;
   /** Size of the room's pool. */
   readonly maxConnections: number;
+  /** Further settings of every connection. */
+  readonly settings?: Readonly<Record<string, string>>;
 }
 
 const config = z.object({ DATABASE_URL: env.secret() });
@@ -34,6 +36,7 @@ export class PostgresModule {
               role: options.role,
               maxConnections: options.maxConnections,
               applicationName: options.role,
+              settings: options.settings,
             }),
         },
         DatabaseLifecycle,

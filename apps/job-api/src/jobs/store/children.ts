@@ -4,7 +4,7 @@ import type { Transaction } from '@spooled/postgres';
 import { QueuesByOrganization, type EventsByOrganization } from '../by-organization.js';
 import { statusChanged } from '../domain/job-events.js';
 import { WorkSignal } from '../work-signal.js';
-import { cancelChildren, releaseChildren } from './job.sql.js';
+import { cancelChildren, parentsAmong, releaseChildren } from './job.sql.js';
 
 interface Parent {
   readonly organization_id: string;
@@ -24,6 +24,20 @@ export class Children {
     private readonly work: WorkSignal,
     private readonly metrics: Metrics,
   ) {}
+
+  /**
+   * Tells of jobs that this transaction ends whether others wait for them. Ask after (it may be in the same flight as)
+   * the statement that ends them: from then on nobody can become their child.
+   */
+  async among(
+    transaction: Transaction,
+    ended: readonly Parent[],
+  ): Promise<(job: Parent) => boolean> {
+    if (ended.length === 0) return () => false;
+    const rows = await transaction.query<Parent>(parentsAmong, columns(ended));
+    const parents = new Set(rows.map(({ id }) => id));
+    return ({ id }) => parents.has(id);
+  }
 
   /** The parents completed. */
   async release(

@@ -1,7 +1,7 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError, isUuid, type JobStatus } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
-import { Database, GroupCommit, type Transaction } from '@spooled/postgres';
+import { Database, GroupCommit, type Lane, type Transaction } from '@spooled/postgres';
 import { Metrics } from '@spooled/telemetry';
 import { JOB_API_CONFIG, type JobApiConfig } from '../../config.js';
 import { EventsByOrganization, QueuesByOrganization } from '../by-organization.js';
@@ -42,29 +42,28 @@ const MAX_TRIES = 3;
 /** Inserts jobs; concurrent callers share a transaction. */
 @Injectable()
 export class EnqueueRepository {
-  readonly #group: GroupCommit<readonly NewJob[], readonly EnqueueOutcome[]>;
+  readonly #calls: Lane<readonly NewJob[], readonly EnqueueOutcome[]>;
 
   constructor(
     private readonly database: Database,
     private readonly eventLog: EventLog,
     private readonly work: WorkSignal,
+    group: GroupCommit,
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
     private readonly metrics: Metrics,
   ) {
-    this.#group = new GroupCommit<readonly NewJob[], readonly EnqueueOutcome[]>({
+    this.#calls = group.lane<readonly NewJob[], readonly EnqueueOutcome[]>({
       name: 'jobs.enqueue',
+      organizationOf: (jobs) => jobs[0]!.organizationId,
       weigh: (jobs) => jobs.length,
-      maxRows: config.GROUP_COMMIT_MAX_ROWS,
-      maxInFlight: config.GROUP_COMMIT_MAX_ROWS === 1 ? 8 : 2,
-      run: (calls) => this.#insertCalls(calls),
-      metrics,
+      run: (transaction, calls) => this.#insertCalls(transaction, calls),
     });
   }
 
   /** Answers in the order of the jobs. The jobs of one call are inserted together or not at all. */
   async insert(jobs: readonly NewJob[]): Promise<readonly EnqueueOutcome[]> {
     if (jobs.length === 0) return [];
-    return this.#group.submit(jobs);
+    return this.#calls.submit(jobs);
   }
 
   /**
@@ -113,12 +112,8 @@ export class EnqueueRepository {
     return outcomes[0];
   }
 
-  async #insertCalls(calls: readonly (readonly NewJob[])[]) {
-    const jobs = calls.flat();
-    const organizations = [...new Set(jobs.map(({ organizationId }) => organizationId))];
-    const outcomes = await this.database.transaction(organizations, (transaction) =>
-      this.#insert(transaction, jobs),
-    );
+  async #insertCalls(transaction: Transaction, calls: readonly (readonly NewJob[])[]) {
+    const outcomes = await this.#insert(transaction, calls.flat());
     let start = 0;
     return calls.map(({ length }) => outcomes.slice(start, (start += length)));
   }
@@ -134,13 +129,14 @@ export class EnqueueRepository {
       const { id, queueName } = jobs[ord - 1]!;
       outcomes[ord - 1] = { jobId: id, queueName, created: true };
     }
+    // Before anything else is awaited: a claim in this transaction may tell of these jobs next.
+    this.#announce(transaction, jobs, inserted);
     if (inserted.length < jobs.length) {
       await this.#findByKey(transaction, jobs, outcomes);
       if (outcomes.includes(undefined)) {
         throw new AppError('SERVICE_UNAVAILABLE', 'An idempotency key is changing; try again.');
       }
     }
-    this.#announce(transaction, jobs, inserted);
     return outcomes as EnqueueOutcome[];
   }
 

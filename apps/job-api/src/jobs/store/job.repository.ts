@@ -89,15 +89,13 @@ export class JobRepository {
   /** Whether the job was pending or scheduled and is cancelled now. */
   async cancel(scope: Scope, jobId: string): Promise<boolean> {
     return this.database.transaction([scope.organizationId], async (transaction) => {
-      const rows = await transaction.query<MovedRow & { has_children: boolean }>(
-        jobSql.cancel,
-        scoped(scope, [jobId]),
-      );
+      const rows = await transaction.query<MovedRow>(jobSql.cancel, scoped(scope, [jobId]));
       const [row] = rows;
       if (row === undefined) return false;
       const events = new EventsByOrganization();
       events.add(scope.organizationId, statusChanged(moved(row), row.status, 'cancelled'));
-      await this.children.cancel(transaction, row.has_children ? rows : [], events);
+      const isParent = await this.children.among(transaction, rows);
+      await this.children.cancel(transaction, rows.filter(isParent), events);
       this.eventLog.append(transaction, events.entries());
       return true;
     });

@@ -98,9 +98,7 @@ export const cancel = sql(
       -(count(*) filter (where status = 'scheduled')), count(*)
     from gone group by organization_id, queue_name
   )
-  select organization_id, id, queue_name, status, rev + 1 as rev, now() as at,
-    exists (select from jobs.job_deferred d where d.organization_id = gone.organization_id and d.waits_for = gone.id) as has_children
-  from gone`,
+  select organization_id, id, queue_name, status, rev + 1 as rev, now() as at from gone`,
 );
 
 /** Returns a job that was given up to pending, with a fresh budget. */
@@ -145,6 +143,18 @@ export const setPriority = sql(
     returning old.priority as old_priority
   )
   select old_priority from ready union all select old_priority from deferred`,
+);
+
+/**
+ * Which of these jobs others wait for. A statement of its own, after the one that ended them: that one may have waited
+ * for a child that was being made, and would not see it.
+ */
+export const parentsAmong = sql(
+  'jobs.parents-among',
+  `
+  select distinct d.organization_id, d.waits_for as id
+  from unnest($1::uuid[], $2::uuid[]) as p(organization_id, id)
+  join jobs.job_deferred d on d.organization_id = p.organization_id and d.waits_for = p.id`,
 );
 
 /** Jobs whose parent completed: claimable, or scheduled if their time is still to come. */

@@ -1,9 +1,14 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { AppError, type ClaimedJob, type JobStatus } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
-import { Database, GroupCommit, type Statement, type Transaction } from '@spooled/postgres';
+import {
+  Database,
+  GroupCommit,
+  type Lane,
+  type Statement,
+  type Transaction,
+} from '@spooled/postgres';
 import { Metrics } from '@spooled/telemetry';
-import { JOB_API_CONFIG, type JobApiConfig } from '../../config.js';
 import { EventsByOrganization, QueuesByOrganization } from '../by-organization.js';
 import { jobCompleted, jobFailed, statusChanged } from '../domain/job-events.js';
 import { backoffJitterMs, backoffLadderMs } from '../domain/retry-policy.js';
@@ -49,10 +54,10 @@ export type FailureOutcome = { readonly nextRetryAt: Date | null };
 /** Leases and their settlement; concurrent callers of a kind share a transaction. */
 @Injectable()
 export class LeaseRepository {
-  readonly #claims: GroupCommit<ClaimCall, readonly ClaimedJob[]>;
-  readonly #completions: GroupCommit<Completion, true>;
-  readonly #failures: GroupCommit<Failure, FailureOutcome>;
-  readonly #renewals: GroupCommit<Renewal, Date>;
+  readonly #completions: Lane<Completion, true>;
+  readonly #failures: Lane<Failure, FailureOutcome>;
+  readonly #renewals: Lane<Renewal, Date>;
+  readonly #claims: Lane<ClaimCall, readonly ClaimedJob[]>;
   readonly #refused;
   readonly #processingSeconds;
 
@@ -61,34 +66,32 @@ export class LeaseRepository {
     private readonly eventLog: EventLog,
     private readonly work: WorkSignal,
     private readonly children: Children,
-    @Inject(JOB_API_CONFIG) config: JobApiConfig,
+    group: GroupCommit,
     private readonly metrics: Metrics,
   ) {
-    const grouping = {
-      maxRows: config.GROUP_COMMIT_MAX_ROWS,
-      maxInFlight: config.GROUP_COMMIT_MAX_ROWS === 1 ? 8 : 2,
-      metrics,
-    };
-    this.#claims = new GroupCommit<ClaimCall, readonly ClaimedJob[]>({
-      ...grouping,
-      name: 'jobs.claim',
-      weigh: ({ limit }) => limit,
-      run: (calls) => this.#claim(calls),
-    });
-    this.#completions = new GroupCommit({
-      ...grouping,
+    this.#completions = group.lane<Completion, true>({
       name: 'jobs.complete',
-      run: (calls) => this.#settle(calls, (transaction) => this.#complete(transaction, calls)),
+      organizationOf: ({ organizationId }) => organizationId,
+      run: (transaction, calls) =>
+        this.#settle(transaction, calls, () => this.#complete(transaction, calls)),
     });
-    this.#failures = new GroupCommit({
-      ...grouping,
+    this.#failures = group.lane<Failure, FailureOutcome>({
       name: 'jobs.fail',
-      run: (calls) => this.#settle(calls, (transaction) => this.#fail(transaction, calls)),
+      organizationOf: ({ organizationId }) => organizationId,
+      run: (transaction, calls) =>
+        this.#settle(transaction, calls, () => this.#fail(transaction, calls)),
     });
-    this.#renewals = new GroupCommit({
-      ...grouping,
+    this.#renewals = group.lane<Renewal, Date>({
       name: 'jobs.renew',
-      run: (calls) => this.#settle(calls, (transaction) => this.#renew(transaction, calls)),
+      organizationOf: ({ organizationId }) => organizationId,
+      run: (transaction, calls) =>
+        this.#settle(transaction, calls, () => this.#renew(transaction, calls)),
+    });
+    this.#claims = group.lane<ClaimCall, readonly ClaimedJob[]>({
+      name: 'jobs.claim',
+      organizationOf: ({ organizationId }) => organizationId,
+      weigh: ({ limit }) => limit,
+      run: (transaction, calls) => this.#claim(transaction, calls),
     });
     this.#refused = metrics.counter({
       name: 'spooled_lease_actions_refused_total',
@@ -155,16 +158,18 @@ export class LeaseRepository {
     statement: Statement,
     more: readonly unknown[],
   ): Promise<void> {
-    const [outcome] = await this.#settle([proof], async (transaction) => {
-      const { organizationId, jobId, workerId, leaseId, queues } = proof;
-      const values = [organizationId, jobId, workerId, leaseId, queues?.join(',') ?? null, ...more];
-      const rows = await transaction.query(statement, values);
-      return rows.length === 0 ? [undefined] : [true];
-    });
+    const { organizationId, jobId, workerId, leaseId, queues } = proof;
+    const values = [organizationId, jobId, workerId, leaseId, queues?.join(',') ?? null, ...more];
+    const [outcome] = await this.database.transaction([organizationId], (transaction) =>
+      this.#settle(transaction, [proof], async () => {
+        const rows = await transaction.query(statement, values);
+        return rows.length === 0 ? [undefined] : [true];
+      }),
+    );
     if (outcome instanceof AppError) throw outcome;
   }
 
-  async #claim(calls: readonly ClaimCall[]): Promise<ClaimedJob[][]> {
+  async #claim(transaction: Transaction, calls: readonly ClaimCall[]): Promise<ClaimedJob[][]> {
     const next = new Map<string, number>();
     const slots = calls.map(({ organizationId, queueName, limit }) => {
       const name = `${organizationId} ${queueName}`;
@@ -172,55 +177,55 @@ export class LeaseRepository {
       next.set(name, from + limit);
       return { from, to: from + limit - 1 };
     });
-    return this.database.transaction(organizationsOf(calls), async (transaction) => {
-      const rows = await transaction.query<ClaimRow>(leaseSql.claim, [
-        calls.map(({ organizationId }) => organizationId),
-        calls.map(({ queueName }) => queueName),
-        slots.map(({ from }) => from),
-        slots.map(({ to }) => to),
-        calls.map(({ workerId }) => workerId),
-        calls.map(({ leaseSecs }) => leaseSecs),
-      ]);
-      const events = new EventsByOrganization();
-      const answers: ClaimedJob[][] = calls.map(() => []);
-      for (const row of rows) {
-        const more = { workerId: row.worker_id };
-        events.add(
-          row.organization_id,
-          statusChanged(transition(row), 'pending', 'processing', more),
-        );
-        answers[row.ord - 1]!.push(toClaimedJob(row));
-      }
-      this.eventLog.append(transaction, events.entries());
-      return answers;
-    });
+    const rows = await transaction.query<ClaimRow>(leaseSql.claim, [
+      calls.map(({ organizationId }) => organizationId),
+      calls.map(({ queueName }) => queueName),
+      slots.map(({ from }) => from),
+      slots.map(({ to }) => to),
+      calls.map(({ workerId }) => workerId),
+      calls.map(({ leaseSecs }) => leaseSecs),
+    ]);
+    const events = new EventsByOrganization();
+    const answers: ClaimedJob[][] = calls.map(() => []);
+    for (const row of rows) {
+      const more = { workerId: row.worker_id };
+      events.add(
+        row.organization_id,
+        statusChanged(transition(row), 'pending', 'processing', more),
+      );
+      answers[row.ord - 1]!.push(toClaimedJob(row));
+    }
+    this.eventLog.append(transaction, events.entries());
+    return answers;
   }
 
   /** Runs one kind of call; those whose lease did not hold learn why. */
   async #settle<O>(
+    transaction: Transaction,
     calls: readonly LeaseProof[],
-    run: (transaction: Transaction) => Promise<(O | undefined)[]>,
+    run: () => Promise<(O | undefined)[]>,
   ): Promise<(O | AppError)[]> {
-    return this.database.transaction(organizationsOf(calls), async (transaction) => {
-      const outcomes = await run(transaction);
-      const missing = calls.flatMap((_, index) => (outcomes[index] === undefined ? [index] : []));
-      if (missing.length === 0) return outcomes as O[];
-      this.#refused.inc(missing.length);
-      const refusals = await this.#diagnose(
-        transaction,
-        missing.map((index) => calls[index]!),
-      );
-      return outcomes.map((outcome, index) => outcome ?? refusals[missing.indexOf(index)]!);
-    });
+    const outcomes = await run();
+    const missing = calls.flatMap((_, index) => (outcomes[index] === undefined ? [index] : []));
+    if (missing.length === 0) return outcomes as O[];
+    this.#refused.inc(missing.length);
+    const refusals = await this.#diagnose(
+      transaction,
+      missing.map((index) => calls[index]!),
+    );
+    return outcomes.map((outcome, index) => outcome ?? refusals[missing.indexOf(index)]!);
   }
 
   async #complete(
     transaction: Transaction,
     calls: readonly Completion[],
   ): Promise<(true | undefined)[]> {
-    const rows = await transaction.query<CompletedRow>(leaseSql.complete, [
-      ...proofColumns(calls),
-      calls.map(({ result }) => result),
+    const [rows, isParent] = await Promise.all([
+      transaction.query<CompletedRow>(leaseSql.complete, [
+        ...proofColumns(calls),
+        calls.map(({ result }) => result),
+      ]),
+      this.children.among(transaction, calls.map(subject)),
     ]);
     const events = new EventsByOrganization();
     const outcomes: (true | undefined)[] = calls.map(() => undefined);
@@ -236,8 +241,7 @@ export class LeaseRepository {
       );
       outcomes[row.ord - 1] = true;
     }
-    const parents = rows.filter(({ has_children }) => has_children);
-    await this.children.release(transaction, parents, events);
+    await this.children.release(transaction, rows.filter(isParent), events);
     this.eventLog.append(transaction, events.entries());
     transaction.afterCommit(() => {
       this.#count('spooled_jobs_completed_total', 'Jobs completed.', rows.length);
@@ -252,11 +256,14 @@ export class LeaseRepository {
     transaction: Transaction,
     calls: readonly Failure[],
   ): Promise<(FailureOutcome | undefined)[]> {
-    const rows = await transaction.query<FailedRow>(leaseSql.fail, [
-      ...proofColumns(calls),
-      calls.map(({ error }) => error),
-      calls.map(() => backoffJitterMs(Math.random)),
-      backoffLadderMs,
+    const [rows, isParent] = await Promise.all([
+      transaction.query<FailedRow>(leaseSql.fail, [
+        ...proofColumns(calls),
+        calls.map(({ error }) => error),
+        calls.map(() => backoffJitterMs(Math.random)),
+        backoffLadderMs,
+      ]),
+      this.children.among(transaction, calls.map(subject)),
     ]);
     const events = new EventsByOrganization();
     const outcomes: (FailureOutcome | undefined)[] = calls.map(() => undefined);
@@ -272,8 +279,8 @@ export class LeaseRepository {
       );
       outcomes[row.ord - 1] = { nextRetryAt: row.retry_at };
     }
-    const parents = rows.filter(({ has_children }) => has_children);
-    await this.children.cancel(transaction, parents, events);
+    const lost = rows.filter(({ retry_at }) => retry_at === null);
+    await this.children.cancel(transaction, lost.filter(isParent), events);
     this.eventLog.append(transaction, events.entries());
     transaction.afterCommit(() => {
       const retried = rows.filter(({ retry_at }) => retry_at !== null);
@@ -330,7 +337,6 @@ interface Moved {
 interface Settled extends Moved {
   readonly ord: number;
   readonly worker_id: string;
-  readonly has_children: boolean;
 }
 interface CompletedRow extends Settled {
   readonly started_at: Date;
@@ -392,8 +398,9 @@ function transition({ organization_id, id, queue_name, rev, at }: Moved) {
   return { organizationId: organization_id, jobId: id, queueName: queue_name, rev, at };
 }
 
-function organizationsOf(calls: readonly { organizationId: string }[]): string[] {
-  return [...new Set(calls.map(({ organizationId }) => organizationId))];
+/** The job a call is about, named as in rows. */
+function subject({ organizationId, jobId }: LeaseProof): { organization_id: string; id: string } {
+  return { organization_id: organizationId, id: jobId };
 }
 
 function proofColumns(calls: readonly LeaseProof[]): unknown[][] {

@@ -99,8 +99,7 @@ export const complete = sql(
       sum(greatest(0, extract(epoch from now() - started_at) * 1000))::bigint
     from gone group by organization_id, queue_name
   )
-  select g.ord::int, g.organization_id, g.id, g.queue_name, g.rev + 1 as rev, g.worker_id, g.started_at, now() as at,
-    exists (select from jobs.job_deferred d where d.organization_id = g.organization_id and d.waits_for = g.id) as has_children
+  select g.ord::int, g.organization_id, g.id, g.queue_name, g.rev + 1 as rev, g.worker_id, g.started_at, now() as at
   from gone g`,
 );
 
@@ -151,9 +150,7 @@ export const fail = sql(
     from gone group by organization_id, queue_name
   )
   select g.ord::int, g.organization_id, g.id, g.queue_name, g.rev + 1 as rev, g.worker_id, g.retry_at, now() as at,
-    g.retry_count + (g.retry_at is not null)::int as retry_count,
-    g.retry_at is null and exists (
-      select from jobs.job_deferred d where d.organization_id = g.organization_id and d.waits_for = g.id) as has_children
+    g.retry_count + (g.retry_at is not null)::int as retry_count
   from gone g`,
 );
 

@@ -28,19 +28,22 @@ export const read = sql(
   `select ${CONFIG} from jobs.queue where organization_id = $1 and queue_name = $2`,
 );
 
+/** Keys of the settings that say that a queue is paused; only pause and resume write them. */
+const PAUSE_MARKS = `array['paused', 'paused_at', 'paused_reason']`;
+
 /** Creates or changes a configuration: nulls keep what is there, settings are merged key by key. */
 export const configure = sql(
   'queues.configure',
   `
   insert into jobs.queue as q (organization_id, queue_name, max_retries, default_timeout, rate_limit, enabled, settings)
   values ($1, $2, coalesce($3::smallint, $8::smallint), coalesce($4::int, $9::int), $5::int, coalesce($6::boolean, true),
-    coalesce($7::jsonb, '{}'))
+    coalesce($7::jsonb, '{}') - ${PAUSE_MARKS})
   on conflict (organization_id, queue_name) do update set
     max_retries = coalesce($3::smallint, q.max_retries),
     default_timeout = coalesce($4::int, q.default_timeout),
     rate_limit = coalesce($5::int, q.rate_limit),
     enabled = coalesce($6::boolean, q.enabled),
-    settings = q.settings || coalesce($7::jsonb, '{}'),
+    settings = q.settings || (coalesce($7::jsonb, '{}') - ${PAUSE_MARKS}),
     updated_at = now()
   returning ${CONFIG}`,
 );
@@ -67,7 +70,7 @@ export const resume = sql(
     select (settings->>'paused_at')::timestamptz as paused_at from jobs.queue
     where organization_id = $1 and queue_name = $2 for update
   )
-  update jobs.queue q set enabled = true, settings = q.settings - 'paused' - 'paused_at' - 'paused_reason', updated_at = now()
+  update jobs.queue q set enabled = true, settings = q.settings - ${PAUSE_MARKS}, updated_at = now()
   from old where q.organization_id = $1 and q.queue_name = $2
   returning greatest(0, floor(extract(epoch from now() - old.paused_at)))::int as paused_secs`,
 );
@@ -86,9 +89,14 @@ export const counters = sql(
     select queue_name, ${COUNTS.join(', ')} from jobs.counter_delta
     where organization_id = $1 and ($2::text[] is null or queue_name = any ($2))
   ),
-  summed as (select queue_name, ${SUMS} from counted group by queue_name)
-  select s.*, coalesce(not q.enabled, false) as paused
-  from summed s left join jobs.queue q on q.organization_id = $1 and q.queue_name = s.queue_name`,
+  summed as (select queue_name, ${SUMS} from counted group by queue_name),
+  paused as (
+    select queue_name from jobs.queue
+    where organization_id = $1 and not enabled and ($2::text[] is null or queue_name = any ($2))
+  )
+  select coalesce(s.queue_name, p.queue_name) as queue_name, ${COUNTS.map((name) => `coalesce(s.${name}, 0) as ${name}`).join(', ')},
+    p.queue_name is not null as paused
+  from summed s full join paused p using (queue_name)`,
 );
 
 /**

@@ -1,0 +1,85 @@
+/** Story 9: SIGTERM ends streams with a word, lets requests finish, and the process leaves with code 0. */
+import { request } from 'node:http';
+
+import { collectSse, WsClient } from '@spooled/testing';
+
+import { hostKinds } from './harness/host.js';
+import { World } from './harness/world.js';
+
+describe.each(hostKinds)('a drain, on %s', (kind) => {
+  let world: World;
+
+  beforeAll(async () => {
+    world = await World.start(kind);
+  }, 60_000);
+  afterAll(() => world?.stop(), 30_000);
+
+  it('closes streams, answers what is under way, and leaves nothing behind', async () => {
+    const { client, key } = await world.organization('drain');
+    const { host } = world;
+    const headers = { authorization: `Bearer ${key}` };
+    const socket = await WsClient.open(host.webSocketUrl('/ws'), { headers });
+    const stream = await collectSse(host.url('/events'), { headers });
+    const ofQueue = await collectSse(host.url('/events/queues/drain'), { headers });
+    const before = await client.enqueue('drain');
+    await socket.waitFor<{ type: string }>(({ type }) => type === 'JobCreated');
+    const waiting = client.post('/jobs/claim', {
+      queue_name: 'empty',
+      worker_id: 'patient',
+      wait_secs: 20,
+    });
+    const underWay = await beginRequest(host.url('/jobs'), headers);
+    const startedAt = performance.now();
+
+    host.signal('SIGTERM');
+    expect(await socket.closed).toMatchObject({ code: 1001 });
+    await Promise.all([stream.ended, ofQueue.ended]);
+    const claim = await waiting;
+    claim.expectStatus(200);
+    expect(claim.body).toEqual({ jobs: [] });
+    const created = await underWay.finish({ queue_name: 'drain', payload: {} });
+    expect(created.status).toBe(201);
+    for (const exit of await host.exits()) expect(exit).toEqual({ code: 0, signal: null });
+    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    for (const base of host.bases()) await expect(fetch(`${base}/health/live`)).rejects.toThrow();
+
+    await host.restartAll();
+    const ids = [before, (created.body as { id: string }).id];
+    expect((await client.statuses(ids)).size).toBe(2);
+  }, 60_000);
+});
+
+/** A POST whose head the server has taken and whose body it waits for. */
+async function beginRequest(url: string, headers: Readonly<Record<string, string>>) {
+  const post = request(url, {
+    method: 'POST',
+    headers: {
+      ...headers,
+      'content-type': 'application/json',
+      'transfer-encoding': 'chunked',
+      expect: '100-continue',
+    },
+  });
+  const answered = new Promise<{ status: number; body: unknown }>((resolve, reject) => {
+    post.once('error', reject);
+    post.once('response', (response) => {
+      let text = '';
+      response.on('data', (chunk: Buffer) => (text += chunk.toString()));
+      response.once('end', () =>
+        resolve({ status: response.statusCode ?? 0, body: JSON.parse(text) }),
+      );
+    });
+  });
+  answered.catch(() => undefined);
+  await new Promise<void>((resolve, reject) => {
+    post.once('continue', resolve);
+    post.once('error', reject);
+    post.flushHeaders();
+  });
+  return {
+    finish(body: unknown) {
+      post.end(JSON.stringify(body));
+      return answered;
+    },
+  };
+}

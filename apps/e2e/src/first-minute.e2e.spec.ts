@@ -1,0 +1,181 @@
+/** Story 2: a newcomer's first minute, from `npm start` to Ctrl-C, with nothing given but a port. */
+import { execFileSync } from 'node:child_process';
+import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+
+import {
+  eventually,
+  freePort,
+  onCleanUp,
+  spawnProcess,
+  WsClient,
+  type SpawnedProcess,
+} from '@spooled/testing';
+
+import { root } from './harness/host.js';
+import { hasCurl, run, watch } from './harness/shell.js';
+
+function emptyDirectory(): string {
+  const directory = mkdtempSync(join(tmpdir(), 'spooled-e2e-'));
+  chmodSync(directory, 0o755);
+  onCleanUp(() => rmSync(directory, { recursive: true, force: true }));
+  return directory;
+}
+
+/** What `npm start` and `npm run services` call. npm itself, when interrupted, ends by the signal whatever its script does. */
+function npm(script: string, env: Readonly<Record<string, string>>): Promise<SpawnedProcess> {
+  return spawnProcess({
+    command: process.execPath,
+    args: ['tools/run.mjs', script],
+    cwd: root,
+    env: { DATABASE_URL: undefined, NATS_URL: undefined, JWT_SECRET: undefined, ...env },
+  });
+}
+
+/** Ctrl-C in the terminal: the code that the shell sees, in time. */
+async function interrupt(started: SpawnedProcess): Promise<number | null> {
+  const startedAt = performance.now();
+  started.killGroup('SIGINT');
+  const { code } = await started.exited;
+  expect(performance.now() - startedAt).toBeLessThan(10_000);
+  return code;
+}
+
+/** Processes whose command line mentions the data directory, this test's own aside. */
+function leftovers(directory: string): string[] {
+  const all = execFileSync('ps', ['-A', '-o', 'pid=,args='], { encoding: 'utf8' }).split('\n');
+  return all.filter((line) => line.includes(directory));
+}
+
+describe('the first minute', () => {
+  const directory = emptyDirectory();
+  const lines: string[] = [];
+  let port: number;
+  let apiKey: string;
+
+  beforeAll(async () => {
+    port = await freePort();
+  });
+
+  it('starts from nothing, and three pasted lines show a job from created to completed', async () => {
+    const started = await npm('start', { PORT: String(port), SPOOLED_DATA_DIR: directory });
+    await started.waitForLine(/curl .*\/complete/, 60_000);
+    const banner = started.lines.join('\n');
+    [, apiKey = ''] = /\(shown this once\): {2}(sp_\S+)/.exec(banner) ?? [];
+    expect(apiKey).toMatch(/^sp_(live|test)_[\w-]{43}$/);
+    lines.push(...started.lines.filter((line) => /^(curl|JOB=)/.test(line)));
+    expect(lines).toHaveLength(3);
+    const [watching = '', enqueue = '', work = ''] = lines;
+
+    const authorization = `Bearer ${apiKey}`;
+    const url = `http://localhost:${port}/api/v1`;
+    const events = await watch(watching, `${url}/events`, { authorization });
+    const printed = await run(`${enqueue}\n${work}`, () => pasteWithoutCurl(url, authorization));
+    const seen = await events.until(({ event }) => event === 'job.completed');
+    const [first] = seen.filter(({ event }) => event === 'job.created');
+    const id = first?.envelope.data['job_id'];
+    expect(printed).toContain(id);
+    const ofJob = seen.filter(({ envelope }) => envelope.data['job_id'] === id);
+    expect(ofJob.map(({ event, envelope }) => envelope.data['new_status'] ?? event)).toEqual([
+      'job.created',
+      'processing',
+      'completed',
+      'job.completed',
+    ]);
+
+    const docs = await fetch(`http://localhost:${port}/docs`);
+    expect(docs.headers.get('content-type')).toContain('text/html');
+    expect(await interrupt(started)).toBe(0);
+    await events.ended;
+    await eventually(() => expect(leftovers(directory)).toEqual([]));
+    await expect(fetch(`${url}/jobs`)).rejects.toThrow();
+  }, 120_000);
+
+  it('starts again with its data and without showing the key', async () => {
+    const startedAt = performance.now();
+    const started = await npm('start', { PORT: String(port), SPOOLED_DATA_DIR: directory });
+    await started.waitForLine(/Spooled is ready/, 60_000);
+    const readyMs = performance.now() - startedAt;
+    console.info(`the second start took ${Math.round(readyMs)} ms`);
+    expect(readyMs).toBeLessThan(10_000);
+    expect(started.lines.join('\n')).not.toMatch(/sp_(live|test)_/);
+    const headers = { authorization: `Bearer ${apiKey}` };
+    const jobs = await fetch(`http://localhost:${port}/api/v1/jobs`, { headers });
+    expect(await jobs.json()).toEqual([
+      expect.objectContaining({ queue_name: 'emails', status: 'completed' }),
+    ]);
+
+    const second = await npm('start', {
+      PORT: String(await freePort()),
+      SPOOLED_DATA_DIR: directory,
+    });
+    expect((await second.exited).code).toBe(1);
+    expect(second.lines.join('\n')).toMatch(/Spooled already runs on .*SPOOLED_DATA_DIR/);
+    expect(await interrupt(started)).toBe(0);
+    await eventually(() => expect(leftovers(directory)).toEqual([]));
+  }, 60_000);
+
+  it('says in one sentence that its port is taken, and ends with code 1', async () => {
+    const taken = createServer();
+    const takenPort = await new Promise<number>((resolve) =>
+      taken.listen(0, '0.0.0.0', () => {
+        const address = taken.address();
+        resolve(typeof address === 'object' && address ? address.port : 0);
+      }),
+    );
+    const empty = emptyDirectory();
+    const started = await npm('start', { PORT: String(takenPort), SPOOLED_DATA_DIR: empty });
+    const { code } = await started.exited;
+    await new Promise((resolve) => taken.close(resolve));
+    expect(code).toBe(1);
+    expect(started.lines).toEqual([
+      expect.stringMatching(/^Port \d+ is taken: .* PORT=\d+ npm start$/),
+    ]);
+    expect(leftovers(empty)).toEqual([]);
+  }, 30_000);
+
+  it('runs the services as separate processes just as well', async () => {
+    const empty = emptyDirectory();
+    const basePort = 20_000 + Math.floor((await freePort()) / 4);
+    const started = await npm('services', {
+      SPOOLED_BASE_PORT: String(basePort),
+      SPOOLED_DATA_DIR: empty,
+    });
+    const [, key = ''] = await started.waitForLine(/\(shown this once\): {2}(\S+)/, 60_000);
+    const banner = started.lines.join('\n');
+    const base = (service: string): string =>
+      new RegExp(`^ +${service} +(http://localhost:\\d+)`, 'm').exec(banner)?.[1] ?? '';
+    const socket = await WsClient.open(
+      `${base('realtime-gateway').replace('http', 'ws')}/api/v1/ws?token=${key}`,
+    );
+    const created = await fetch(`${base('job-api')}/api/v1/jobs`, {
+      method: 'POST',
+      headers: { authorization: `Bearer ${key}`, 'content-type': 'application/json' },
+      body: JSON.stringify({ queue_name: 'emails', payload: {} }),
+    });
+    expect(created.status).toBe(201);
+    await socket.waitFor<{ type: string }>(({ type }) => type === 'JobCreated');
+    expect(await interrupt(started)).toBe(0);
+    expect((await socket.closed).code).toBe(1001);
+    await eventually(() => expect(leftovers(empty)).toEqual([]));
+  }, 120_000);
+});
+
+/** What the two lines do, on a machine without curl. */
+async function pasteWithoutCurl(url: string, authorization: string): Promise<string> {
+  expect(hasCurl).toBe(false);
+  const post = async (path: string, body: object): Promise<Record<string, unknown>> => {
+    const response = await fetch(`${url}${path}`, {
+      method: 'POST',
+      headers: { authorization, 'content-type': 'application/json' },
+      body: JSON.stringify(body),
+    });
+    return (await response.json()) as Record<string, unknown>;
+  };
+  const { id } = await post('/jobs', { queue_name: 'emails', payload: {} });
+  await post('/jobs/claim', { queue_name: 'emails', worker_id: 'me' });
+  await post(`/jobs/${String(id)}/complete`, { worker_id: 'me', result: { sent: true } });
+  return String(id);
+}
