@@ -66,8 +66,20 @@ create policy maintenance on jobs.${table} to spooled_jobs_maintenance using (tr
 
 const tables = `
 create schema if not exists jobs;
-do $$ begin create role spooled_jobs nologin; exception when duplicate_object then null; end $$;
-do $$ begin create role spooled_jobs_maintenance nologin; exception when duplicate_object then null; end $$;
+do $$ begin
+  create role spooled_jobs nologin;
+exception when duplicate_object or unique_violation then null;
+end $$;
+do $$ begin
+  create role spooled_jobs_maintenance nologin;
+exception when duplicate_object or unique_violation then null;
+end $$;
+-- An owner that is no superuser may only take on roles it is a member of.
+do $$ begin
+  if not (select rolsuper from pg_roles where rolname = current_user) then
+    grant spooled_jobs, spooled_jobs_maintenance to current_user;
+  end if;
+end $$;
 grant spooled_event_writer to spooled_jobs;
 grant spooled_events to spooled_jobs_maintenance;
 

@@ -5,8 +5,20 @@ create schema if not exists events;
 
 -- spooled_event_writer: what a room's role needs to append for the organizations of its transaction.
 -- spooled_events: reads and repairs the log of every organization (sweeper, replay, loops of the rooms).
-do $$ begin create role spooled_event_writer nologin; exception when duplicate_object then null; end $$;
-do $$ begin create role spooled_events nologin; exception when duplicate_object then null; end $$;
+do $$ begin
+  create role spooled_event_writer nologin;
+exception when duplicate_object or unique_violation then null;
+end $$;
+do $$ begin
+  create role spooled_events nologin;
+exception when duplicate_object or unique_violation then null;
+end $$;
+-- An owner that is no superuser may only take on roles it is a member of.
+do $$ begin
+  if not (select rolsuper from pg_roles where rolname = current_user) then
+    grant spooled_event_writer, spooled_events to current_user;
+  end if;
+end $$;
 
 -- Made with the database; a restore from a backup replaces it, so that cursors of the lost history are recognised.
 create table events.epoch (
