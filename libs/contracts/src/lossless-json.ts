@@ -1,5 +1,5 @@
 /** Numbers of 16 and more digits, and exponents, may not survive a double. */
-const RISKY_NUMBER = /\d{16}|\d[eE][+-]?\d/;
+const RISKY_NUMBER = /\d{16}|[\d.]{17}|\d[eE][+-]?\d/;
 
 interface ReviverContext {
   readonly source?: string;

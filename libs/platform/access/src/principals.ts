@@ -53,13 +53,8 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
   /** @throws AppError `SERVICE_UNAVAILABLE` when auth cannot be asked and the credential is not known. */
   async resolve(credential: string): Promise<Principal | null> {
     // A ticket is good for one use, so an answer about one is never used again.
-    if (isTicket(credential)) {
-      return (await this.bus.request(authRpc.resolve, { credential })).principal;
-    }
-    const principal = await this.#cached(fingerprint(credential), async () => {
-      const answer = await this.bus.request(authRpc.resolve, { credential });
-      return answer.principal;
-    });
+    if (isTicket(credential)) return this.#whose(credential);
+    const principal = await this.#cached(fingerprint(credential), () => this.#whose(credential));
     // A stream outlives its token, so only here, and on every use: a cached token still ends when it says.
     const isOver = principal?.token !== undefined && principal.token.expiresAt * 1000 <= Date.now();
     return isOver ? null : principal;
@@ -84,6 +79,12 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
   /** Hears of every change of keys, sessions and plans, right after the caches forgot them. */
   onChange(hear: (change: PrincipalChange) => void): void {
     this.#listeners.push(hear);
+  }
+
+  async #whose(credential: string): Promise<Principal | null> {
+    // Longer than any that was ever issued.
+    if (!authRpc.resolve.request.safeParse({ credential }).success) return null;
+    return (await this.bus.request(authRpc.resolve, { credential })).principal;
   }
 
   async #cached(name: string, ask: () => Promise<Principal | null>): Promise<Principal | null> {

@@ -12,7 +12,7 @@ afterAll(() => world.stop());
 
 describe('append', () => {
   it('numbers densely per organization under concurrent transactions, some of which abort', async () => {
-    const organizations = Array.from({ length: 5 }, () => randomUUID());
+    const organizations = Array.from({ length: 5 }, (): string => randomUUID());
     const expected = new Map(organizations.map((id) => [id, [] as string[]]));
     const outcomes = await Promise.allSettled(
       Array.from({ length: 50 }, async (_, n) => {

@@ -45,7 +45,7 @@ const FASTIFY_CODES: Readonly<Record<string, () => AppError>> = {
 
 function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
-  const { code, statusCode } = error as { code?: string; statusCode?: number };
+  const { code, statusCode } = (error ?? {}) as { code?: string; statusCode?: number };
   const known = FASTIFY_CODES[code ?? ''];
   if (known !== undefined) return known();
   if (isErrorCode(code)) return new AppError(code, undefined, { cause: error });

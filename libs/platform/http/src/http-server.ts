@@ -23,7 +23,7 @@ import { routeOf } from './route.decorator.js';
 import { RouteBinding } from './route-binding.js';
 import { SilentConnections } from './silent-connections.js';
 import { TrafficControl } from './traffic-control.js';
-import { UpgradeRoutes, type UpgradeHandler } from './upgrade-routes.js';
+import { refuse, UpgradeRoutes, type UpgradeHandler } from './upgrade-routes.js';
 
 /** The largest plan's payload and some envelope around it. */
 const MAX_BODY_BYTES = 5 * 1024 * 1024 + 64 * 1024;
@@ -43,6 +43,7 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
   readonly #upgrades: UpgradeRoutes;
   readonly #routes: RouteSpec[] = [];
   readonly #binding: RouteBinding;
+  readonly #fixedHeaders: Readonly<Record<string, string>>;
 
   constructor(
     @Inject(HTTP_CONFIG) private readonly config: HttpConfig,
@@ -53,6 +54,7 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
     resolver: PrincipalResolver,
     metrics: Metrics,
   ) {
+    this.#fixedHeaders = securityHeaders(config);
     this.fastify = fastify({
       bodyLimit: MAX_BODY_BYTES,
       keepAliveTimeout: KEEP_ALIVE_MS,
@@ -61,6 +63,15 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
       trustProxy: config.TRUSTED_PROXIES.length === 0 ? false : config.TRUSTED_PROXIES,
       genReqId: requestId,
       exposeHeadRoutes: false,
+      // Before any hook: a path that cannot be decoded.
+      frameworkErrors: (error, request, reply) => {
+        reply.headers(this.#fixedHeaders).header('x-request-id', request.id);
+        void this.#refuse(error, request, reply);
+      },
+      clientErrorHandler: (error, socket) => {
+        if (socket.writable && error.code !== 'ECONNRESET') refuse(socket, brokenRequest(error.code));
+        else socket.destroy();
+      },
       routerOptions: { maxParamLength: 1000 },
     });
     this.#silent = new SilentConnections(this.fastify.server);
@@ -128,17 +139,17 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
     app.addContentTypeParser<string>(
       'application/json',
       { parseAs: 'string' },
-      (_request, text, done) => {
+      (request, text, done) => {
         try {
-          done(null, readJson(text));
+          // What is sent to an unknown path is nobody's to judge.
+          done(null, request.is404 ? undefined : readJson(text));
         } catch (error) {
           done(error as Error);
         }
       },
     );
-    const fixedHeaders = securityHeaders(this.config);
     app.addHook('onRequest', (request, reply, done) => {
-      reply.headers(fixedHeaders);
+      reply.headers(this.#fixedHeaders);
       reply.header('x-request-id', request.id);
       const version = request.headers['x-api-version'];
       if (typeof version === 'string' && /^\d+$/.test(version) && Number(version) !== 1) {
@@ -220,6 +231,14 @@ function securityHeaders(config: HttpConfig): Record<string, string> {
 function requestId(request: { headers: Record<string, unknown> }): string {
   const given = request.headers['x-request-id'];
   return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
+}
+
+/** What never became a request: the parser gave up, or it did not come in time. */
+function brokenRequest(code: string | undefined): AppError {
+  if (code === 'ERR_HTTP_REQUEST_TIMEOUT') return new AppError('REQUEST_TIMEOUT');
+  const message =
+    code === 'HPE_HEADER_OVERFLOW' ? 'The header is too large.' : 'This is not an HTTP request.';
+  return new AppError('BAD_REQUEST', message);
 }
 
 function readJson(text: string): unknown {

@@ -17,9 +17,8 @@ export class TokenBuckets {
   readonly #buckets = new Map<string, { tokens: number; at: number }>();
 
   take(name: string, ratePerSecond: number, capacity: number, now = Date.now()): RateDecision {
-    const known = this.#buckets.get(name);
-    const bucket = known ?? { tokens: capacity, at: now };
-    if (known === undefined) remember(this.#buckets, name, bucket);
+    const bucket = this.#buckets.get(name) ?? { tokens: capacity, at: now };
+    remember(this.#buckets, name, bucket);
     const refilled = bucket.tokens + ((now - bucket.at) / 1000) * ratePerSecond;
     bucket.tokens = Math.min(capacity, refilled);
     bucket.at = now;
@@ -43,9 +42,8 @@ export class FixedWindows {
     let window = this.#windows.get(name);
     if (window === undefined || window.endsAt <= now) {
       window = { count: 0, endsAt: now + windowMs };
-      this.#windows.delete(name);
-      remember(this.#windows, name, window);
     }
+    remember(this.#windows, name, window);
     const isAllowed = window.count < limit;
     if (isAllowed) window.count += 1;
     return {
@@ -58,7 +56,9 @@ export class FixedWindows {
   }
 }
 
+/** The map's order is that of last use. */
 function remember<V>(map: Map<string, V>, name: string, value: V): void {
+  map.delete(name);
   map.set(name, value);
   if (map.size <= MAX_NAMES) return;
   const oldest = map.keys().next();

@@ -81,7 +81,8 @@ export class UpgradeRoutes {
   }
 }
 
-function refuse(socket: Duplex, error: unknown): void {
+/** Answers on a bare socket and closes it. */
+export function refuse(socket: Duplex, error: unknown): void {
   const { status, headers, body } = errorReply(error);
   const text = JSON.stringify(body);
   const lines = [
