@@ -14,7 +14,9 @@ export async function benchFootprint(environment, report) {
   const first = await timeStart(directory);
   const second = await timeStart(directory);
   await rm(directory, { recursive: true, force: true });
-  report('npm start until ready, first time with everything installed', { note: `${first.toFixed(1)} s` });
+  report('npm start until ready, first time with everything installed', {
+    note: `${first.toFixed(1)} s`,
+  });
   report('npm start until ready, second time', { note: `${second.toFixed(1)} s` }, [
     ['of 6 s (inverse)', 6 / second, 1],
   ]);
@@ -25,12 +27,19 @@ export async function benchFootprint(environment, report) {
   });
   await new Promise((resolve) => setTimeout(resolve, 3000));
   const idle = (await server.usage()).rss / MIB;
-  report('memory of the process, idle', { note: `${idle.toFixed(0)} MB` }, [['of 250 MB (inverse)', 250 / idle, 1]]);
+  report('memory of the process, idle', { note: `${idle.toFixed(0)} MB` }, [
+    ['of 250 MB (inverse)', 250 / idle, 1],
+  ]);
   const { key } = await createOrganization(server, `streams-${Date.now()}`);
   const readers = [];
   for (const url of [`/api/v1/ws?api_key=${key}`, `/api/v1/events?api_key=${key}`]) {
     const child = fork(new URL('./fanout-readers.mjs', import.meta.url));
-    child.send({ port: server.port, path: url, count: STREAMS / 2, isSse: url.includes('/events') });
+    child.send({
+      port: server.port,
+      path: url,
+      count: STREAMS / 2,
+      isSse: url.includes('/events'),
+    });
     await new Promise((resolve) => child.once('message', resolve));
     readers.push(child);
   }
@@ -49,7 +58,13 @@ function timeStart(directory) {
   const startedAt = performance.now();
   const child = spawn(process.execPath, ['tools/run.mjs', 'start'], {
     cwd: root,
-    env: { ...process.env, SPOOLED_DATA_DIR: directory, PORT: '18990', DATABASE_URL: '', NATS_URL: '' },
+    env: {
+      ...process.env,
+      SPOOLED_DATA_DIR: directory,
+      PORT: '18990',
+      DATABASE_URL: '',
+      NATS_URL: '',
+    },
     stdio: ['ignore', 'pipe', 'inherit'],
   });
   return new Promise((resolve, reject) => {

@@ -110,7 +110,9 @@ describe('a job with a parent', () => {
     }
     expect(await tenant.stats()).toMatchObject({ pending: 0, total: 4 });
     // The parent's own end is told before its children's.
-    const told = (await tenant.events()).flatMap(({ data }) => ('job_id' in data ? data.job_id : []));
+    const told = (await tenant.events()).flatMap(({ data }) =>
+      'job_id' in data ? data.job_id : [],
+    );
     expect(told.lastIndexOf(parent)).toBeLessThan(told.lastIndexOf(child));
     expect(told.lastIndexOf(child)).toBeLessThan(told.lastIndexOf(grandchild));
   });

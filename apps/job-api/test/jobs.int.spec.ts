@@ -24,7 +24,14 @@ async function oneOfEach(tenant: Tenant): Promise<Record<string, string>> {
   const processing = await tenant.leased({ priority: 7 });
   const scheduled = await tenant.enqueue({ scheduled_at: '2090-01-01T00:00:00Z' });
   const pending = await tenant.enqueue({ queue_name: 'reports', priority: -7 });
-  return { completed: completed.id, deadletter, cancelled, processing: processing.id, scheduled, pending };
+  return {
+    completed: completed.id,
+    deadletter,
+    cancelled,
+    processing: processing.id,
+    scheduled,
+    pending,
+  };
 }
 
 describe('GET /jobs/{id}', () => {
@@ -392,9 +399,10 @@ describe('POST /jobs/{id}/retry', () => {
   it('does not let a job that has expired meanwhile be cancelled at once', async () => {
     const tenant = world.key();
     const id = await tenant.deadLetter({ expires_at: new Date(Date.now() + 60_000).toISOString() });
-    await world.owner.query(`update jobs.job set expires_at = now() - interval '1 s' where id = $1`, [
-      id,
-    ]);
+    await world.owner.query(
+      `update jobs.job set expires_at = now() - interval '1 s' where id = $1`,
+      [id],
+    );
     await retry(tenant, id);
     expect(await tenant.claim()).toHaveLength(1);
   });

@@ -123,9 +123,10 @@ describe('the due stager', () => {
       }));
       await tenant.call('POST', '/jobs/bulk', { queue_name: 'emails', jobs });
     }
-    await world.owner.query('update jobs.job_deferred set due_at = now() where organization_id = $1', [
-      tenant.organizationId,
-    ]);
+    await world.owner.query(
+      'update jobs.job_deferred set due_at = now() where organization_id = $1',
+      [tenant.organizationId],
+    );
     await eventually(async () => (await tenant.stats()).pending === 700, { timeoutMs: 10_000 });
   });
 });
@@ -205,7 +206,14 @@ describe('retention', () => {
     await prune();
     expect(await short.stats()).toMatchObject({ pending: 1, total: 1 });
     expect(await long.stats()).toMatchObject({ pending: 1, total: 4 });
-    const tables = ['job', 'idempotency_key', 'job_progress', 'job_log', 'dead_letter', 'job_finished'];
+    const tables = [
+      'job',
+      'idempotency_key',
+      'job_progress',
+      'job_log',
+      'dead_letter',
+      'job_finished',
+    ];
     const counts: number[] = [];
     for (const table of tables) counts.push(await rowsOf(table, short.organizationId));
     expect(counts).toEqual([1, 1, 0, 0, 0, 0]);

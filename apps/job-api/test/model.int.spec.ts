@@ -28,34 +28,43 @@ interface ModelJob {
 const queues = ['a', 'b'];
 const workers = ['w-1', 'w-2'];
 const command = fc.oneof(
-  { weight: 4, arbitrary: fc.record({
-    kind: fc.constant('enqueue' as const),
-    queue: fc.constantFrom(...queues),
-    priority: fc.integer({ min: -2, max: 2 }),
-    maxRetries: fc.integer({ min: 0, max: 2 }),
-    isScheduled: fc.boolean(),
-  }) },
-  { weight: 4, arbitrary: fc.record({
-    kind: fc.constant('claim' as const),
-    queue: fc.constantFrom(...queues),
-    worker: fc.constantFrom(...workers),
-    limit: fc.integer({ min: 1, max: 3 }),
-  }) },
-  { weight: 8, arbitrary: fc.record({
-    kind: fc.constantFrom(
-      'complete' as const,
-      'fail' as const,
-      'renew' as const,
-      'cancel' as const,
-      'retry' as const,
-      'expire' as const,
-      'due' as const,
-      'priority' as const,
-    ),
-    /** Which of the jobs so far; settling prefers leased ones. */
-    pick: fc.nat(),
-    worker: fc.constantFrom(...workers),
-  }) },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('enqueue' as const),
+      queue: fc.constantFrom(...queues),
+      priority: fc.integer({ min: -2, max: 2 }),
+      maxRetries: fc.integer({ min: 0, max: 2 }),
+      isScheduled: fc.boolean(),
+    }),
+  },
+  {
+    weight: 4,
+    arbitrary: fc.record({
+      kind: fc.constant('claim' as const),
+      queue: fc.constantFrom(...queues),
+      worker: fc.constantFrom(...workers),
+      limit: fc.integer({ min: 1, max: 3 }),
+    }),
+  },
+  {
+    weight: 8,
+    arbitrary: fc.record({
+      kind: fc.constantFrom(
+        'complete' as const,
+        'fail' as const,
+        'renew' as const,
+        'cancel' as const,
+        'retry' as const,
+        'expire' as const,
+        'due' as const,
+        'priority' as const,
+      ),
+      /** Which of the jobs so far; settling prefers leased ones. */
+      pick: fc.nat(),
+      worker: fc.constantFrom(...workers),
+    }),
+  },
 );
 type Command = typeof command extends fc.Arbitrary<infer C> ? C : never;
 
@@ -203,7 +212,14 @@ class Run {
   async check(): Promise<void> {
     const { tenant, jobs } = this;
     const counted = { failed: 0, total: jobs.length } as JobStats;
-    for (const status of ['pending', 'scheduled', 'processing', 'completed', 'deadletter', 'cancelled'] as const) {
+    for (const status of [
+      'pending',
+      'scheduled',
+      'processing',
+      'completed',
+      'deadletter',
+      'cancelled',
+    ] as const) {
       counted[status] = jobs.filter((job) => job.status === status).length;
     }
     expect(await tenant.stats()).toEqual(counted);
@@ -242,11 +258,14 @@ class Run {
 
 it('behaves as the state machine says, whatever is asked in whatever order', async () => {
   await fc.assert(
-    fc.asyncProperty(fc.array(command, { minLength: 40, maxLength: 120, size: 'max' }), async (commands) => {
-      const run = new Run(world.key());
-      for (const given of commands) await run.step(given);
-      await run.check();
-    }),
+    fc.asyncProperty(
+      fc.array(command, { minLength: 40, maxLength: 120, size: 'max' }),
+      async (commands) => {
+        const run = new Run(world.key());
+        for (const given of commands) await run.step(given);
+        await run.check();
+      },
+    ),
     { numRuns: 12, endOnFailure: true },
   );
 }, 90_000);

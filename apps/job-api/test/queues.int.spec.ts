@@ -311,7 +311,10 @@ describe('the name of a queue', () => {
 
   it.each(routes)('is checked by %s', async (_, act) => {
     for (const name of badNames) {
-      expect({ name, status: (await act(world.key(), name)).status }).toEqual({ name, status: 400 });
+      expect({ name, status: (await act(world.key(), name)).status }).toEqual({
+        name,
+        status: 400,
+      });
     }
   });
 
@@ -340,7 +343,9 @@ describe('what is not provided', () => {
     ['PATCH', '/jobs/x'],
     ['GET', '/jobs/claim/x/y'],
   ])('answers %s %s with 405 or 404', async (method, path) => {
-    const { status, body } = await world.key().call(method, path, method === 'GET' ? undefined : {});
+    const { status, body } = await world
+      .key()
+      .call(method, path, method === 'GET' ? undefined : {});
     expect({ status, code: body['code'] }).toEqual(
       path === '/jobs/claim/x/y'
         ? { status: 404, code: 'NOT_FOUND' }

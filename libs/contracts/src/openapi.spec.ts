@@ -72,7 +72,9 @@ describe('the OpenAPI document', () => {
   });
 
   it('points only at schemas it holds', () => {
-    const references = JSON.stringify(document).matchAll(/"\$ref":"#\/components\/schemas\/([^"]+)"/g);
+    const references = JSON.stringify(document).matchAll(
+      /"\$ref":"#\/components\/schemas\/([^"]+)"/g,
+    );
     for (const [, name] of references) expect(document.components.schemas).toHaveProperty(name!);
   });
 

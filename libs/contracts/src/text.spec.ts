@@ -9,7 +9,8 @@ describe('text', () => {
   it('counts characters and refuses NUL', () => {
     const schema = text(1, 3);
     for (const value of ['a', 'abc', 'äöü']) expect(accepts(schema, value)).toBe(true);
-    for (const value of ['', 'abcd', 'a\u0000', 1, null]) expect(accepts(schema, value)).toBe(false);
+    for (const value of ['', 'abcd', 'a\u0000', 1, null])
+      expect(accepts(schema, value)).toBe(false);
   });
 });
 
@@ -17,9 +18,12 @@ describe('queueName', () => {
   it.each(['a', '_', '9', 'A.b-c_d', 'a'.repeat(100)])('accepts %j', (name) => {
     expect(accepts(queueName, name)).toBe(true);
   });
-  it.each(['', '.a', '-a', 'a b', 'a/b', 'ä', 'a\n', '\na', 'a'.repeat(101)])('refuses %j', (name) => {
-    expect(accepts(queueName, name)).toBe(false);
-  });
+  it.each(['', '.a', '-a', 'a b', 'a/b', 'ä', 'a\n', '\na', 'a'.repeat(101)])(
+    'refuses %j',
+    (name) => {
+      expect(accepts(queueName, name)).toBe(false);
+    },
+  );
 });
 
 describe('timestamp', () => {
@@ -31,10 +35,13 @@ describe('timestamp', () => {
   });
   it('is read the same twice', () => {
     fc.assert(
-      fc.property(fc.date({ min: new Date('0001-01-02'), max: new Date('9999-12-30'), noInvalidDate: true }), (date) => {
-        const once = timestamp.parse(date.toISOString());
-        expect(timestamp.parse(once)).toBe(once);
-      }),
+      fc.property(
+        fc.date({ min: new Date('0001-01-02'), max: new Date('9999-12-30'), noInvalidDate: true }),
+        (date) => {
+          const once = timestamp.parse(date.toISOString());
+          expect(timestamp.parse(once)).toBe(once);
+        },
+      ),
     );
   });
   it.each([
@@ -107,7 +114,14 @@ describe('isUuid', () => {
   it('knows lower-case UUIDs only', () => {
     fc.assert(fc.property(fc.uuid(), (id) => expect(isUuid(id)).toBe(true)));
     const id = '0192f6c4-7f2a-7000-8000-0000000000ff';
-    for (const other of [id.toUpperCase(), `${id} `, id.slice(1), `{${id}}`, '', id.replaceAll('-', '')]) {
+    for (const other of [
+      id.toUpperCase(),
+      `${id} `,
+      id.slice(1),
+      `{${id}}`,
+      '',
+      id.replaceAll('-', ''),
+    ]) {
       expect(isUuid(other)).toBe(false);
     }
   });

@@ -8,7 +8,7 @@ import { statusChanged } from '../jobs/domain/job-events.js';
 import { Children } from '../jobs/store/children.js';
 import { WorkSignal } from '../jobs/work-signal.js';
 import { Loops } from './loops.js';
-import { takeBackLeases } from './maintenance.sql.js';
+import { takeBackExpired, takeBackFromWorker } from './maintenance.sql.js';
 
 const BATCH = 500;
 
@@ -75,12 +75,15 @@ export class LeaseReaper implements OnModuleInit {
     reason: 'lease_expired' | 'worker_lost' | 'worker_deregistered',
   ): Promise<number> {
     const costsTry = reason !== 'worker_deregistered';
-    const rows = await transaction.query<LostRow>(takeBackLeases, [
-      worker?.organizationId ?? null,
-      worker?.workerId ?? null,
-      costsTry,
-      BATCH,
-    ]);
+    const rows =
+      worker === null
+        ? await transaction.query<LostRow>(takeBackExpired, [BATCH, costsTry])
+        : await transaction.query<LostRow>(takeBackFromWorker, [
+            BATCH,
+            costsTry,
+            worker.organizationId,
+            worker.workerId,
+          ]);
     const events = new EventsByOrganization();
     const ready = new QueuesByOrganization();
     for (const row of rows) {

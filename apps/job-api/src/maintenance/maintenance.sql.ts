@@ -1,30 +1,30 @@
 import { sql } from '@spooled/postgres';
 
 /**
- * Takes back leases that ran out, or all leases of one worker. A lost lease costs a try: back to pending at once, or
- * to the dead letters when the budget is spent; `$3` false (the worker left on purpose) costs none.
- * $1 organization and $2 worker, both null = every lease that is over. $4 limit.
+ * Takes back the leases that `lost` picks. A lost lease costs a try: back to pending at once, or to the dead letters
+ * when the budget is spent; `$2` false (the worker left on purpose) costs none. $1 limit. One statement per way of
+ * picking, because each has an index of its own.
  */
-export const takeBackLeases = sql(
-  'jobs.take-back-leases',
-  `
+function takeBack(name: string, lost: string) {
+  return sql(
+    name,
+    `
   with lost as materialized (
     select organization_id, id from jobs.job_running
-    where case when $2::text is null then lease_expires_at <= now()
-      else organization_id = $1::uuid and worker_id = $2::text end
-    limit $4
+    where ${lost}
+    limit $1
     for update skip locked
   ),
   gone as (
     delete from jobs.job_running s using lost l
     where s.organization_id = l.organization_id and s.id = l.id
-    returning s.*, (not $3::boolean or s.retry_count < s.max_retries) as has_budget
+    returning s.*, (not $2::boolean or s.retry_count < s.max_retries) as has_budget
   ),
   ready as (
     insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at,
       started_at, last_worker_id, last_error, updated_at)
-    select organization_id, id, queue_name, priority, retry_count + $3::boolean::int, rev + 1, scheduled_at, expires_at,
-      started_at, worker_id, case when $3 then 'Lease expired (worker timeout)' else last_error end, now()
+    select organization_id, id, queue_name, priority, retry_count + $2::boolean::int, rev + 1, scheduled_at, expires_at,
+      started_at, worker_id, case when $2 then 'Lease expired (worker timeout)' else last_error end, now()
     from gone where has_budget
   ),
   finished as (
@@ -46,6 +46,16 @@ export const takeBackLeases = sql(
     from gone group by organization_id, queue_name
   )
   select organization_id, id, queue_name, rev + 1 as rev, worker_id, has_budget, now() as at from gone`,
+  );
+}
+
+/** Leases that ran out. */
+export const takeBackExpired = takeBack('jobs.take-back-expired', 'lease_expires_at <= now()');
+
+/** All leases of the worker $4 of the organization $3. */
+export const takeBackFromWorker = takeBack(
+  'jobs.take-back-from-worker',
+  'organization_id = $3::uuid and worker_id = $4::text',
 );
 
 /** Makes jobs claimable whose time has come: scheduled ones, and those that backed off. */

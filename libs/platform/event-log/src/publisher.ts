@@ -4,7 +4,7 @@ import {
   type OnApplicationBootstrap,
   Inject,
 } from '@nestjs/common';
-import { headers } from '@nats-io/transport-node';
+import { createInbox, headers, type Msg, type MsgHdrs } from '@nats-io/transport-node';
 import { jetstream, type JetStreamClient } from '@nats-io/jetstream';
 import { eventSubject } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
@@ -40,7 +40,10 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
   readonly #confirmed: CommittedBatch[] = [];
   readonly #loop: Loop;
   readonly #published;
-  #unconfirmed = 0;
+  /** Where the stream confirms what took the fast path; the last token numbers the publish. */
+  readonly #inbox = createInbox();
+  readonly #awaiting = new Map<number, AwaitedBatch>();
+  #publishes = 0;
   #client: JetStreamClient | undefined;
 
   constructor(
@@ -64,6 +67,7 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
   }
 
   onApplicationBootstrap(): void {
+    this.bus.subscribe(`${this.#inbox}.*`, (message) => this.#receive(message));
     this.#loop.start();
   }
 
@@ -72,35 +76,67 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
     await this.#confirmPublished().catch(() => undefined);
   }
 
+  /**
+   * A plain publish whose confirmation comes to one shared subscription: a request of its own for each, with its timer
+   * and its errors made in advance, cost more than the publish.
+   */
   publish(batch: CommittedBatch): void {
-    if (!this.bus.isConnected || this.#unconfirmed >= MAX_UNCONFIRMED) return;
-    void this.deliver(batch);
+    if (!this.bus.isConnected || this.#awaiting.size >= MAX_UNCONFIRMED) return;
+    const number = (this.#publishes += 1);
+    this.#awaiting.set(number, { batch, sentAt: Date.now() });
+    this.bus.connection.publish(eventSubject(batch.organizationId), messageOf(batch), {
+      headers: messageHeaders(batch),
+      reply: `${this.#inbox}.${number}`,
+    });
   }
 
-  /** Whether the stream has the batch now. */
+  /** Publishes and waits; answers whether the stream has the batch now. */
   async deliver(batch: CommittedBatch): Promise<boolean> {
-    this.#unconfirmed += 1;
     try {
       this.#client ??= jetstream(this.bus.connection);
       await this.#client.publish(eventSubject(batch.organizationId), messageOf(batch), {
-        msgID: `${batch.organizationId}.${batch.firstSeq}`,
-        headers: organizationHeader(batch.organizationId),
+        headers: messageHeaders(batch),
         timeout: ACK_TIMEOUT_MS,
       });
-      this.#confirmed.push(batch);
-      this.#published.inc({ outcome: 'confirmed' });
+      this.#confirm(batch);
       return true;
     } catch {
-      // No stream, no bus, no answer: the batch stays in the outbox, and the stream is looked after.
-      this.#published.inc({ outcome: 'unconfirmed' });
-      this.stream.suspect();
+      this.#miss();
       return false;
-    } finally {
-      this.#unconfirmed -= 1;
+    }
+  }
+
+  #receive(message: Msg): void {
+    const number = Number(message.subject.slice(this.#inbox.length + 1));
+    const awaited = this.#awaiting.get(number);
+    if (awaited === undefined) return;
+    this.#awaiting.delete(number);
+    if (isConfirmation(message)) this.#confirm(awaited.batch);
+    else this.#miss();
+  }
+
+  #confirm(batch: CommittedBatch): void {
+    this.#confirmed.push(batch);
+    this.#published.inc({ outcome: 'confirmed' });
+  }
+
+  /** No stream, no bus, no answer: the batch stays in the outbox, and the stream is looked after. */
+  #miss(): void {
+    this.#published.inc({ outcome: 'unconfirmed' });
+    this.stream.suspect();
+  }
+
+  #forgetUnanswered(): void {
+    const oldest = Date.now() - ACK_TIMEOUT_MS;
+    for (const [number, { sentAt }] of this.#awaiting) {
+      if (sentAt > oldest) return;
+      this.#awaiting.delete(number);
+      this.#miss();
     }
   }
 
   async #confirmPublished(): Promise<number> {
+    this.#forgetUnanswered();
     const batches = this.#confirmed.splice(0, 1000);
     if (batches.length === 0) return CONFIRM_EVERY_MS;
     await this.database.query([], confirm, [
@@ -115,9 +151,25 @@ function messageOf({ organizationId, epoch, firstSeq, json }: CommittedBatch): s
   return `{"organization_id":"${organizationId}","epoch":"${epoch}","first_seq":${firstSeq},"events":${json}}`;
 }
 
-/** Lets a consumer drop what it does not follow without parsing it. */
-function organizationHeader(organizationId: string) {
+interface AwaitedBatch {
+  readonly batch: CommittedBatch;
+  readonly sentAt: number;
+}
+
+/**
+ * The message id makes a repeated publish harmless; the organization lets a consumer drop what it does not follow
+ * without parsing it.
+ */
+function messageHeaders({ organizationId, firstSeq }: CommittedBatch): MsgHdrs {
   const all = headers();
+  all.set('Nats-Msg-Id', `${organizationId}.${firstSeq}`);
   all.set(ORGANIZATION_HEADER, organizationId);
   return all;
+}
+
+/** The stream answers with where it put the message; without a stream there is a status, with trouble an error. */
+function isConfirmation(message: Msg): boolean {
+  if (message.headers?.hasError === true || message.data.length === 0) return false;
+  const answer = message.json<{ seq?: number; error?: unknown }>();
+  return answer.error === undefined && answer.seq !== undefined;
 }

@@ -69,7 +69,8 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
         void this.#refuse(error, request, reply);
       },
       clientErrorHandler: (error, socket) => {
-        if (socket.writable && error.code !== 'ECONNRESET') refuse(socket, brokenRequest(error.code));
+        if (socket.writable && error.code !== 'ECONNRESET')
+          refuse(socket, brokenRequest(error.code));
         else socket.destroy();
       },
       routerOptions: { maxParamLength: 1000 },

@@ -26,12 +26,16 @@ describe('refuseDeepJson', () => {
         ? 1 + Math.max(0, ...Object.values(value).map(depthOf))
         : 0;
     fc.assert(
-      fc.property(fc.jsonValue({ maxDepth: 8 }), fc.integer({ min: 55, max: 66 }), (value, around) => {
-        const text = `${'['.repeat(around)}${JSON.stringify(value)}${']'.repeat(around)}`;
-        const isTooDeep = around + depthOf(value) > 64;
-        if (isTooDeep) expect(() => refuseDeepJson(text)).toThrow();
-        else expect(() => refuseDeepJson(text)).not.toThrow();
-      }),
+      fc.property(
+        fc.jsonValue({ maxDepth: 8 }),
+        fc.integer({ min: 55, max: 66 }),
+        (value, around) => {
+          const text = `${'['.repeat(around)}${JSON.stringify(value)}${']'.repeat(around)}`;
+          const isTooDeep = around + depthOf(value) > 64;
+          if (isTooDeep) expect(() => refuseDeepJson(text)).toThrow();
+          else expect(() => refuseDeepJson(text)).not.toThrow();
+        },
+      ),
     );
   });
 

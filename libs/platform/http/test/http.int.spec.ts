@@ -39,15 +39,69 @@ const api = {
     bodyOptional: true,
     responses: { 200: z.unknown() },
   }),
-  bodiless: route({ ...base, method: 'DELETE', path: '/thing', auth: 'key', responses: { 204: null } }),
-  large: route({ ...base, method: 'GET', path: '/large', auth: 'key', responses: { 200: z.unknown() } }),
-  open: route({ ...base, method: 'GET', path: '/open', auth: 'public', responses: { 200: z.unknown() } }),
-  full: route({ ...base, method: 'GET', path: '/full', auth: 'full-key', responses: { 200: z.unknown() } }),
-  jwt: route({ ...base, method: 'GET', path: '/jwt', auth: 'jwt', responses: { 200: z.unknown() } }),
-  admin: route({ ...base, method: 'GET', path: '/admin', auth: 'admin', responses: { 200: z.unknown() } }),
-  broken: route({ ...base, method: 'GET', path: '/broken', auth: 'public', responses: { 200: z.unknown() } }),
-  away: route({ ...base, method: 'GET', path: '/away', auth: 'public', responses: { 200: z.unknown() } }),
-  hang: route({ ...base, method: 'GET', path: '/hang', auth: 'key', responses: { 200: z.unknown() } }),
+  bodiless: route({
+    ...base,
+    method: 'DELETE',
+    path: '/thing',
+    auth: 'key',
+    responses: { 204: null },
+  }),
+  large: route({
+    ...base,
+    method: 'GET',
+    path: '/large',
+    auth: 'key',
+    responses: { 200: z.unknown() },
+  }),
+  open: route({
+    ...base,
+    method: 'GET',
+    path: '/open',
+    auth: 'public',
+    responses: { 200: z.unknown() },
+  }),
+  full: route({
+    ...base,
+    method: 'GET',
+    path: '/full',
+    auth: 'full-key',
+    responses: { 200: z.unknown() },
+  }),
+  jwt: route({
+    ...base,
+    method: 'GET',
+    path: '/jwt',
+    auth: 'jwt',
+    responses: { 200: z.unknown() },
+  }),
+  admin: route({
+    ...base,
+    method: 'GET',
+    path: '/admin',
+    auth: 'admin',
+    responses: { 200: z.unknown() },
+  }),
+  broken: route({
+    ...base,
+    method: 'GET',
+    path: '/broken',
+    auth: 'public',
+    responses: { 200: z.unknown() },
+  }),
+  away: route({
+    ...base,
+    method: 'GET',
+    path: '/away',
+    auth: 'public',
+    responses: { 200: z.unknown() },
+  }),
+  hang: route({
+    ...base,
+    method: 'GET',
+    path: '/hang',
+    auth: 'key',
+    responses: { 200: z.unknown() },
+  }),
 };
 
 const hung = new Signal<AbortSignal>();
@@ -195,7 +249,10 @@ async function call(
         ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }),
         ...(body === undefined
           ? {}
-          : { 'content-type': 'application/json', 'content-length': String(Buffer.byteLength(body)) }),
+          : {
+              'content-type': 'application/json',
+              'content-length': String(Buffer.byteLength(body)),
+            }),
         ...headers,
       },
     },
@@ -257,7 +314,9 @@ describe('a route', () => {
   it('without a body takes an empty one with a JSON type', async () => {
     for (const method of ['DELETE'] as const) {
       const headers = { 'content-type': 'application/json', 'content-length': '0' };
-      expect((await call(method, '/api/v1/thing', { credential: key(), headers })).status).toBe(204);
+      expect((await call(method, '/api/v1/thing', { credential: key(), headers })).status).toBe(
+        204,
+      );
     }
     const headers = { 'content-type': 'application/json' };
     expect((await call('GET', '/api/v1/open', { headers })).status).toBe(202);
@@ -294,7 +353,11 @@ describe('a refusal', () => {
   it.each(['text/plain', 'application/xml', 'multipart/form-data; boundary=x', 'nonsense'])(
     'of a body of the type %s is 415',
     async (type) => {
-      expectRefusal(await post('{"text":"x"}', { 'content-type': type }), 415, 'UNSUPPORTED_MEDIA_TYPE');
+      expectRefusal(
+        await post('{"text":"x"}', { 'content-type': type }),
+        415,
+        'UNSUPPORTED_MEDIA_TYPE',
+      );
     },
   );
 

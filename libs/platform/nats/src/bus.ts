@@ -9,11 +9,14 @@ import {
 } from '@nats-io/transport-node';
 import { AppError, rpcFailure, type HintSpec, type RpcSpec } from '@spooled/contracts';
 import { LOGGER, type Logger } from '@spooled/telemetry';
+import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import { NATS_CONFIG, type NatsConfig } from './nats.config.js';
 
 /** How long a start waits for the bus before going on without it, in milliseconds. */
 const FIRST_CONNECT_WAIT_MS = 2000;
+const REDIAL_MS = 300;
+const DRAIN_LIMIT_MS = 5000;
 
 type Subscribe = (connection: NatsConnection) => void;
 
@@ -28,6 +31,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   #connection: NatsConnection | undefined;
   #isConnected = false;
   #isClosing = false;
+  readonly #stopping = new AbortController();
 
   constructor(
     @Inject(NATS_CONFIG) private readonly config: NatsConfig,
@@ -46,20 +50,18 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   }
 
   async onModuleInit(): Promise<void> {
-    const connecting = this.#connect().catch((error: unknown) => {
-      this.logger.error({ err: error }, 'the bus refused the connection');
-    });
-    const { promise, resolve } = Promise.withResolvers<void>();
-    const timer = setTimeout(resolve, FIRST_CONNECT_WAIT_MS);
-    await Promise.race([connecting, promise]);
-    clearTimeout(timer);
+    await within(FIRST_CONNECT_WAIT_MS, this.#connect());
   }
 
   async onApplicationShutdown(): Promise<void> {
     this.#isClosing = true;
-    // A drain delivers what was published; without a server there is nothing to drain into.
-    if (this.#isConnected) await this.#connection?.drain().catch(() => undefined);
-    else await this.#connection?.close().catch(() => undefined);
+    this.#stopping.abort();
+    // A drain delivers what was published. It may fail or never end when the server goes away meanwhile, and leave the
+    // client dialling: only a close ends that.
+    if (this.#isConnected && this.#connection !== undefined) {
+      await within(DRAIN_LIMIT_MS, this.#connection.drain());
+    }
+    await this.#connection?.close().catch(() => undefined);
     this.#isConnected = false;
   }
 
@@ -182,10 +184,35 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   }
 
   async #connect(): Promise<void> {
-    const connection = await connect({
+    const connection = await this.#dial();
+    if (connection === undefined) return;
+    if (this.#isClosing) return connection.close();
+    this.#connection = connection;
+    this.#isConnected = true;
+    for (const subscribe of this.#subscriptions) subscribe(connection);
+    void this.#watch(connection);
+  }
+
+  /** The first connection, whenever it comes. The client's own way of waiting for it could not be stopped. */
+  async #dial(): Promise<NatsConnection | undefined> {
+    let hasFailed = false;
+    while (!this.#isClosing) {
+      try {
+        return await this.#open();
+      } catch (error) {
+        if (!hasFailed) this.logger.warn({ err: error }, 'the bus is away');
+        hasFailed = true;
+        const { signal } = this.#stopping;
+        await delay(REDIAL_MS, undefined, { signal }).catch(() => undefined);
+      }
+    }
+    return undefined;
+  }
+
+  #open(): Promise<NatsConnection> {
+    return connect({
       servers: this.config.NATS_URL.split(','),
       name: this.config.SERVICE_NAME,
-      waitOnFirstConnect: true,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,
       reconnectJitter: 250,
@@ -193,11 +220,6 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
       pingInterval: 5000,
       maxPingOut: 2,
     });
-    if (this.#isClosing) return connection.close();
-    this.#connection = connection;
-    this.#isConnected = true;
-    for (const subscribe of this.#subscriptions) subscribe(connection);
-    void this.#watch(connection);
   }
 
   async #watch(connection: NatsConnection): Promise<void> {
@@ -226,6 +248,15 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     this.logger.error({ subject, err: error }, 'a question could not be answered');
     return { code: 'INTERNAL_ERROR', message: 'The service failed to answer.' };
   }
+}
+
+/** Waits for the work, but not longer; how it ends is no matter here. */
+async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
+  const stop = new AbortController();
+  const limit = delay(limitMs, undefined, { signal: stop.signal });
+  await Promise.race([work, limit]).catch(() => undefined);
+  limit.catch(() => undefined);
+  stop.abort();
 }
 
 function away(message: string, cause?: unknown): AppError {

@@ -112,7 +112,9 @@ describe('a question', () => {
       caller.request(double, { value: 'x' } as unknown as { value: number }),
     ).rejects.toThrow();
     await eventually(() =>
-      expect(caller.request(double, { value: 1 })).rejects.toMatchObject({ code: 'INTERNAL_ERROR' }),
+      expect(caller.request(double, { value: 1 })).rejects.toMatchObject({
+        code: 'INTERNAL_ERROR',
+      }),
     );
   });
 
@@ -228,6 +230,20 @@ describe('a bus that goes away', () => {
     await eventually(() => late.isConnected, { timeoutMs: 10_000 });
     late.hint(changed, organizationId, { name: 'x' });
     await heard.next();
+  });
+
+  it('leaves no timer behind that would keep the process alive', async () => {
+    const timers = () =>
+      process.getActiveResourcesInfo().filter((name) => name === 'Timeout').length;
+    const before = timers();
+    const known = await bus();
+    await nats.kill();
+    // At any moment: perhaps the loss was not noticed yet.
+    await known.onApplicationShutdown();
+    const unborn = bus();
+    await unborn;
+    await (await unborn).onApplicationShutdown();
+    await eventually(() => expect(timers()).toBeLessThanOrEqual(before));
   });
 
   it('does not hold up a stop', async () => {

@@ -100,7 +100,10 @@ describe('a group commit', () => {
   });
 
   it('never takes more rows than it may, and a heavier item alone', async () => {
-    const { database, group, run, organizationOf, batches } = setup({ maxRows: 10, maxInFlight: 1 });
+    const { database, group, run, organizationOf, batches } = setup({
+      maxRows: 10,
+      maxInFlight: 1,
+    });
     const weighed = group.lane<Item, number>({
       name: 'test.weighed',
       organizationOf,
@@ -116,11 +119,7 @@ describe('a group commit', () => {
     const { database, lane } = setup();
     database.isHeld = false;
     const outcomes = await Promise.allSettled([1, 0, 3].map((value) => lane.submit(item(value))));
-    expect(outcomes).toMatchObject([
-      { value: 2 },
-      { reason: { code: 'CONFLICT' } },
-      { value: 6 },
-    ]);
+    expect(outcomes).toMatchObject([{ value: 2 }, { reason: { code: 'CONFLICT' } }, { value: 6 }]);
   });
 
   it('lets a row that the database refuses fail alone', async () => {

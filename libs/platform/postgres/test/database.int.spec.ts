@@ -62,7 +62,11 @@ describe('a transaction', () => {
     const id = randomUUID();
     await database.query([id], insert, [id, '{"n":12345678901234567890}']);
     const [row] = await database.query<Record<string, unknown>>([id], read);
-    expect(row).toMatchObject({ organization_id: id, id: expect.any(Number), at: expect.any(Date) });
+    expect(row).toMatchObject({
+      organization_id: id,
+      id: expect.any(Number),
+      at: expect.any(Date),
+    });
     expect(JSON.stringify(row!['body'])).toBe('{"n":12345678901234567890}');
   });
 
@@ -88,7 +92,9 @@ describe('a transaction', () => {
     const order: string[] = [];
     await database.transaction([id], async (transaction) => {
       transaction.send(insert, [id, '1']);
-      transaction.send<{ count: number }>(count, [], (rows) => order.push(`sent ${rows[0]!.count}`));
+      transaction.send<{ count: number }>(count, [], (rows) =>
+        order.push(`sent ${rows[0]!.count}`),
+      );
       transaction.afterCommit(() => order.push('committed'));
     });
     expect(order).toEqual(['sent 1', 'committed']);

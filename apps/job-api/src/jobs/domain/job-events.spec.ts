@@ -36,9 +36,9 @@ describe('the events of a job', () => {
       worker_id: 'w',
       reason: 'lease_expired',
     });
-    expect(statusChanged(transition, 'pending', 'pending', { workerId: null }).data).not.toHaveProperty(
-      'worker_id',
-    );
+    expect(
+      statusChanged(transition, 'pending', 'pending', { workerId: null }).data,
+    ).not.toHaveProperty('worker_id');
   });
 
   it('tell a completion after its change of status, with the same revision', () => {

@@ -1,12 +1,13 @@
 import { checkWebhookUrl } from './webhook-url.js';
 
 describe('checkWebhookUrl', () => {
-  it.each(['https://example.com', 'https://example.com:8443/a?b=c#d', 'https://xn--bcher-kva.example/'])(
-    'takes %s',
-    (url) => {
-      expect(() => checkWebhookUrl(url)).not.toThrow();
-    },
-  );
+  it.each([
+    'https://example.com',
+    'https://example.com:8443/a?b=c#d',
+    'https://xn--bcher-kva.example/',
+  ])('takes %s', (url) => {
+    expect(() => checkWebhookUrl(url)).not.toThrow();
+  });
 
   it.each([
     ['', 'not a URL'],
