@@ -65,6 +65,23 @@ describe('POST /jobs/claim', () => {
     expect([...ids(first), ...ids(rest)]).toEqual(expected);
   });
 
+  it('gives a job that came back after a failure the place of its age', async () => {
+    const tenant = world.key();
+    const old = await tenant.enqueue();
+    await tenant.claim();
+    await tenant.call('POST', `/jobs/${old}/fail`, { worker_id: 'w-1', error: 'once' });
+    const young = await tenant.enqueue();
+    await eventually(async () => {
+      const { rows } = await world.owner.query(
+        'select from jobs.job_ready where organization_id = $1',
+        [tenant.organizationId],
+      );
+      return rows.length === 2;
+    });
+    const taken = [await tenant.claim({ limit: 1 }), await tenant.claim({ limit: 1 })].flat();
+    expect(ids(taken)).toEqual([old, young]);
+  });
+
   it('never gives a job to two of many concurrent callers', async () => {
     const tenant = world.key();
     for (let page = 0; page < 3; page += 1) {

@@ -21,8 +21,8 @@ interface ModelJob {
   retryCount: number;
   rev: number;
   worker: string | undefined;
-  /** Place among the claimable jobs of one priority. */
-  turn: number;
+  /** Place in the order of creation. */
+  readonly turn: number;
 }
 
 const queues = ['a', 'b'];
@@ -190,7 +190,7 @@ class Run {
         return rowCount === 1;
       });
       if (job.status === 'scheduled') this.#move(job, 'pending');
-      else Object.assign(job, { isBackingOff: false, turn: this.#nextTurn() });
+      else job.isBackingOff = false;
     }
   }
 
@@ -200,7 +200,7 @@ class Run {
   }
 
   #move(job: ModelJob, status: JobStatus): void {
-    Object.assign(job, { status, isBackingOff: false, rev: job.rev + 1, turn: this.#nextTurn() });
+    Object.assign(job, { status, isBackingOff: false, rev: job.rev + 1 });
   }
 
   #nextTurn(): number {

@@ -231,16 +231,16 @@ export const gauges = sql(
   `
   with recursive head as (
     (select organization_id, queue_name, priority, coalesce(scheduled_at, updated_at) as since from jobs.job_ready
-     order by organization_id, queue_name, priority desc, seq limit 1)
+     order by organization_id, queue_name, priority desc, id limit 1)
     union all
     select n.* from head h cross join lateral (
       (select organization_id, queue_name, priority, coalesce(scheduled_at, updated_at) as since from jobs.job_ready
        where organization_id = h.organization_id and queue_name = h.queue_name and priority < h.priority
-       order by organization_id, queue_name, priority desc, seq limit 1)
+       order by organization_id, queue_name, priority desc, id limit 1)
       union all
       (select organization_id, queue_name, priority, coalesce(scheduled_at, updated_at) from jobs.job_ready
        where (organization_id, queue_name) > (h.organization_id, h.queue_name)
-       order by organization_id, queue_name, priority desc, seq limit 1)
+       order by organization_id, queue_name, priority desc, id limit 1)
       limit 1
     ) n
   )

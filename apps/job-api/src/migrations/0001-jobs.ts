@@ -109,7 +109,6 @@ create table jobs.job_ready (
   id uuid not null,
   queue_name text not null,
   priority smallint not null,
-  seq bigint generated always as identity,
   retry_count smallint not null,
   rev integer not null,
   scheduled_at timestamptz,
@@ -120,7 +119,7 @@ create table jobs.job_ready (
   updated_at timestamptz not null,
   primary key (organization_id, id)
 ) ${HOT};
-create index job_ready_claim on jobs.job_ready (organization_id, queue_name, priority desc, seq);
+create index job_ready_claim on jobs.job_ready (organization_id, queue_name, priority desc, id);
 create index job_ready_expiry on jobs.job_ready (expires_at) where expires_at is not null;
 
 -- Not claimable yet: scheduled, backing off (pending with a due time), or waiting for a parent (pending without one).

@@ -2,8 +2,8 @@ import { sql } from '@spooled/postgres';
 
 /**
  * Leases jobs to several callers at once. Callers of one queue get neighbouring slots `from_slot..to_slot` of what is
- * picked there, highest priority first, then in order of insertion. A paused queue yields nothing; an empty one costs
- * one index probe. FOR UPDATE SKIP LOCKED keeps concurrent claims apart.
+ * picked there, highest priority first, then in order of creation (ids are UUIDv7). A paused queue yields nothing; an
+ * empty one costs one index probe. FOR UPDATE SKIP LOCKED keeps concurrent claims apart.
  */
 export const claim = sql(
   'jobs.claim',
@@ -22,14 +22,14 @@ export const claim = sql(
   ),
   picked as materialized (
     select p.organization_id, p.id,
-      row_number() over (partition by p.organization_id, p.queue_name order by p.priority desc, p.seq) as slot
+      row_number() over (partition by p.organization_id, p.queue_name order by p.priority desc, p.id) as slot
     from want w
     cross join lateral (
-      select organization_id, id, queue_name, priority, seq
+      select organization_id, id, queue_name, priority
       from jobs.job_ready
       where organization_id = w.organization_id and queue_name = w.queue_name
         and (expires_at is null or expires_at > now())
-      order by priority desc, seq
+      order by priority desc, id
       limit w.wanted
       for update skip locked
     ) p

@@ -102,19 +102,18 @@ export const counters = sql(
 /**
  * Activity of the last 24 hours and the age of the oldest job that waits. The oldest ready job is looked for at the
  * head of each priority: an index probe per priority in use, where `min(created_at)` would read every waiting job.
- * A job that came back after a failure stands at the end of its priority and does not count as its oldest.
  */
 export const activity = sql(
   'queues.activity',
   `
   with recursive head as (
     (select priority, id from jobs.job_ready where organization_id = $1 and queue_name = $2
-     order by priority desc, seq limit 1)
+     order by priority desc, id limit 1)
     union all
     select n.priority, n.id from head h cross join lateral (
       select priority, id from jobs.job_ready
       where organization_id = $1 and queue_name = $2 and priority < h.priority
-      order by priority desc, seq limit 1
+      order by priority desc, id limit 1
     ) n
   ),
   oldest as (
