@@ -46,9 +46,9 @@ const bulky = (count: number): StoredEvent[] =>
 /** Commits more than every buffer between us and a client can hold. */
 async function flood(caller: Caller, isOver: () => boolean): Promise<number> {
   let events = 0;
-  while (!isOver() && events < 10_000) {
-    await gateway.append(caller, ...bulky(20));
-    events += 20;
+  while (!isOver() && events < 40_000) {
+    await gateway.append(caller, ...bulky(80));
+    events += 80;
   }
   return events;
 }
@@ -139,21 +139,21 @@ describe('a client that stops reading', () => {
     const before = await gateway.metric(slow);
     let isCut = false;
     const watching = eventually(async () => (await gateway.metric(slow)) > before, {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     }).then(() => (isCut = true));
     const events = await flood(caller, () => isCut);
     await watching;
     stuck.resume();
     expect((await stuck.closed).code).toBe(1013);
-    await eventually(() => expect(stored(healthy)).toHaveLength(events), { timeoutMs: 10_000 });
+    await eventually(() => expect(stored(healthy)).toHaveLength(events), { timeoutMs: 30_000 });
     expect(stored(stuck).length).toBeLessThan(events);
     const cursor = stored(stuck).at(-1)!.id!;
     const again = await gateway.live(caller, { last_event_id: cursor });
     await eventually(() => expect(seqOf(stored(again).at(-1)!)).toBe(events), {
-      timeoutMs: 10_000,
+      timeoutMs: 30_000,
     });
     expect(seqOf(stored(again)[0]!)).toBe(seqOf({ id: cursor }) + 1);
-  }, 60_000);
+  }, 120_000);
 
   it('loses its SSE stream and its socket', async () => {
     const caller = gateway.caller();
@@ -168,7 +168,7 @@ describe('a client that stops reading', () => {
     const before = await gateway.metric(slow);
     const open = await gateway.metric('spooled_realtime_connections{transport="sse"}');
     const watching = eventually(async () => (await gateway.metric(slow)) > before, {
-      timeoutMs: 20_000,
+      timeoutMs: 60_000,
     }).then(() => (isCut = true));
     await flood(caller, () => isCut);
     await watching;
@@ -178,7 +178,7 @@ describe('a client that stops reading', () => {
       ),
     );
     response.destroy();
-  }, 60_000);
+  }, 120_000);
 });
 
 describe('the bus', () => {
