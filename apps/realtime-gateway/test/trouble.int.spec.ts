@@ -58,7 +58,7 @@ describe('caps', () => {
     const caller = gateway.caller();
     const [first] = [await gateway.live(caller), await gateway.live(caller)];
     await expect(gateway.ws(caller)).rejects.toThrow(
-      /HTTP 429: .*RATE_LIMIT_EXCEEDED.*retry_after/,
+      /HTTP 429: .*RATE_LIMIT_EXCEEDED.*retry_after_secs.*limit.*remaining.*reset_at/,
     );
     await gateway.live(gateway.caller());
     first.terminate();

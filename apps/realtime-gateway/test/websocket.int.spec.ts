@@ -50,6 +50,42 @@ describe('opening a WebSocket', () => {
     await expect(gateway.ws(scoped, { queue: 'a b' })).rejects.toThrow(/HTTP 400: .*BAD_REQUEST/);
   });
 
+  it('says how much of the rate is left, with the 101 and with a refusal', async () => {
+    const { credential } = gateway.caller({ queues: ['emails'] });
+    const headOf = async (query: string): Promise<string> => {
+      const socket = connect(gateway.port, '127.0.0.1');
+      let text = '';
+      socket.on('data', (chunk) => (text += chunk.toString('latin1')));
+      socket.write(
+        [
+          `GET /api/v1/ws?${query} HTTP/1.1`,
+          'Host: x',
+          'Connection: Upgrade',
+          'Upgrade: websocket',
+          'Sec-WebSocket-Version: 13',
+          'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+          'X-Request-Id: mine',
+          `Authorization: Bearer ${credential}`,
+          '\r\n',
+        ].join('\r\n'),
+      );
+      await eventually(() => text.includes('\r\n\r\n'));
+      socket.destroy();
+      return text.toLowerCase();
+    };
+    for (const [query, status] of [
+      ['', 101],
+      ['queue=sms', 403],
+    ] as const) {
+      const head = await headOf(query);
+      expect(head).toContain(`http/1.1 ${status} `);
+      expect(head).toMatch(/x-ratelimit-limit: 100000\r\n/);
+      expect(head).toMatch(/x-ratelimit-remaining: 9999\d\r\n/);
+      expect(head).toMatch(/x-ratelimit-reset: \d+\r\n/);
+      expect(head).toMatch(/x-request-id: mine\r\n/);
+    }
+  });
+
   it('takes unknown and empty parameters for not given', async () => {
     const caller = gateway.caller();
     const client = await gateway.live(caller, { queue: '', events: '', worker_id: '', x: 'y' });

@@ -98,7 +98,12 @@ function tooMany(limit: number): AppError {
     `The organization has ${limit} open streams already.`,
     {
       retryAfterSecs: RETRY_AFTER_SECS,
-      extra: { retry_after_secs: RETRY_AFTER_SECS, limit, remaining: 0 },
+      extra: {
+        retry_after_secs: RETRY_AFTER_SECS,
+        limit,
+        remaining: 0,
+        reset_at: new Date(Date.now() + RETRY_AFTER_SECS * 1000).toISOString(),
+      },
     },
   );
 }

@@ -2,6 +2,7 @@ import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { Principals } from '@spooled/access';
 import { AppError, MAX_COMMAND_BYTES, realtimeApi, type StreamQuery } from '@spooled/contracts';
 import { HttpServer, type Upgrade } from '@spooled/http';
+import type { IncomingMessage } from 'node:http';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
 import { AccessWatch } from '../fanout/access-watch.js';
@@ -22,6 +23,8 @@ export class EventsGateway implements OnModuleInit {
     perMessageDeflate: false,
     maxPayload: MAX_COMMAND_BYTES,
   });
+  /** What the 101 says beside the handshake. */
+  readonly #headers = new WeakMap<IncomingMessage, Upgrade['headers']>();
 
   constructor(
     private readonly http: HttpServer,
@@ -36,6 +39,10 @@ export class EventsGateway implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
+    this.#server.on('headers', (lines, request) => {
+      const headers = Object.entries(this.#headers.get(request) ?? {});
+      lines.push(...headers.map(([name, value]) => `${name}: ${value}`));
+    });
     this.http.onUpgrade(realtimeApi.webSocket, (upgrade) => this.#open(upgrade));
   }
 
@@ -47,6 +54,7 @@ export class EventsGateway implements OnModuleInit {
     if (socket.destroyed) return seat.release();
     // Whatever ends the socket before the handshake is done must free the place.
     socket.once('close', seat.release);
+    this.#headers.set(raw, upgrade.headers);
     this.#server.handleUpgrade(raw, socket, head, (webSocket) => {
       this.#connect(webSocket, upgrade, seat, query);
     });

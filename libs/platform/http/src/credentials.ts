@@ -37,10 +37,7 @@ export function credentialOf(
   return undefined;
 }
 
-/**
- * @throws AppError `UNAUTHORIZED` without a good credential, `ACCESS_DENIED` for a scoped key where a full one is
- * needed, `SERVICE_UNAVAILABLE` when nobody can tell.
- */
+/** @throws AppError `UNAUTHORIZED` without a good credential, `SERVICE_UNAVAILABLE` when nobody can tell. */
 export async function authenticate(
   resolver: PrincipalResolver,
   auth: RouteAuth,
@@ -50,13 +47,16 @@ export async function authenticate(
   // A ticket opens one stream and nothing else; elsewhere it must not even be used up.
   if (auth !== 'stream' && isTicket(credential)) throw new AppError('UNAUTHORIZED');
   const principal = await resolver.resolve(credential);
-  if (principal === null || (auth === 'jwt' && principal.credential !== 'jwt')) {
-    throw new AppError('UNAUTHORIZED');
-  }
+  if (principal === null) throw new AppError('UNAUTHORIZED');
+  return { principal, credential };
+}
+
+/** @throws AppError `UNAUTHORIZED` for a key where a JWT is needed, `ACCESS_DENIED` for a scoped one where a full one is. */
+export function authorize(auth: RouteAuth, principal: Principal): void {
+  if (auth === 'jwt' && principal.credential !== 'jwt') throw new AppError('UNAUTHORIZED');
   if (auth === 'full-key' && !isUnrestricted(principal)) {
     throw new AppError('ACCESS_DENIED', 'This needs a key whose queue scope is unrestricted.');
   }
-  return { principal, credential };
 }
 
 /** Constant in time for every wrong key, whatever its length. */

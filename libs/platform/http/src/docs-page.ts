@@ -5,6 +5,7 @@ import { readFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import path from 'node:path';
 import { HttpServer } from './http-server.js';
+import { TrafficControl } from './traffic-control.js';
 
 const assets = path.dirname(createRequire(import.meta.url).resolve('swagger-ui-dist/package.json'));
 
@@ -31,18 +32,22 @@ const start = `SwaggerUIBundle({ url: '${API_BASE}/openapi.json', dom_id: '#swag
 /** The readable page of the API at `/docs`. */
 @Injectable()
 export class DocsPage implements OnModuleInit {
-  constructor(private readonly http: HttpServer) {}
+  constructor(
+    private readonly http: HttpServer,
+    private readonly traffic: TrafficControl,
+  ) {}
 
   onModuleInit(): void {
     const { fastify } = this.http;
     const serve = (url: string, type: string, content: () => Promise<string> | string): void => {
-      fastify.get(url, async (_request, reply: FastifyReply) =>
-        reply
+      fastify.get(url, async ({ ip }, reply: FastifyReply) => {
+        this.traffic.admitStranger('public', ip);
+        return reply
           .header('content-security-policy', PAGE_POLICY)
           .header('cache-control', 'public, max-age=3600')
           .type(type)
-          .send(await content()),
-      );
+          .send(await content());
+      });
     };
     const file = (name: string) => () => readFile(path.join(assets, name), 'utf8');
     serve('/docs', 'text/html; charset=utf-8', () => page);

@@ -7,18 +7,18 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { ConfigError } from '@spooled/config';
 import { AppError, fullPath, parseJson, type RouteSpec } from '@spooled/contracts';
 import { Readiness } from '@spooled/runtime';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
-import { randomUUID } from 'node:crypto';
 import type { Server } from 'node:http';
 import { errorReply, isServerFault } from './error-body.js';
 import { HTTP_CONFIG, type HttpConfig } from './http.config.js';
 import { InFlight } from './in-flight.js';
 import { refuseDeepJson } from './json-body.js';
+import { listenProblem } from './listen-problem.js';
 import { PrincipalResolver } from './principal-resolver.js';
+import { requestId } from './request-id.js';
 import { routeOf } from './route.decorator.js';
 import { RouteBinding } from './route-binding.js';
 import { SilentConnections } from './silent-connections.js';
@@ -52,6 +52,7 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
     private readonly scanner: MetadataScanner,
     private readonly readiness: Readiness,
     resolver: PrincipalResolver,
+    traffic: TrafficControl,
     metrics: Metrics,
   ) {
     this.#fixedHeaders = securityHeaders(config);
@@ -76,7 +77,6 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
       routerOptions: { maxParamLength: 1000 },
     });
     this.#silent = new SilentConnections(this.fastify.server);
-    const traffic = new TrafficControl(config);
     this.#binding = new RouteBinding(resolver, traffic, this.#inFlight, config, metrics);
     this.#upgrades = new UpgradeRoutes(resolver, traffic, config, logger);
     this.#prepare();
@@ -111,14 +111,10 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
     this.fastify.server.on('upgrade', (request, socket, head) => {
       void this.#upgrades.handle(request, socket, head);
     });
-    try {
-      await this.fastify.listen({ host: this.config.HOST, port: this.config.PORT });
-    } catch (error) {
-      if ((error as { code?: string }).code !== 'EADDRINUSE') throw error;
-      throw new ConfigError(
-        `Port ${this.config.PORT} is taken by another program. Stop it, or choose another port with PORT=…`,
-      );
-    }
+    const { HOST: host, PORT: port } = this.config;
+    await this.fastify.listen({ host, port }).catch((error: unknown) => {
+      throw listenProblem(error, 'PORT', port);
+    });
   }
 
   /** Stops intake, lets requests under way finish, and closes. */
@@ -227,11 +223,6 @@ function securityHeaders(config: HttpConfig): Record<string, string> {
       ? { 'strict-transport-security': 'max-age=31536000; includeSubDomains' }
       : {}),
   };
-}
-
-function requestId(request: { headers: Record<string, unknown> }): string {
-  const given = request.headers['x-request-id'];
-  return typeof given === 'string' && /^[\x21-\x7e]{1,128}$/.test(given) ? given : randomUUID();
 }
 
 /** What never became a request: the parser gave up, or it did not come in time. */

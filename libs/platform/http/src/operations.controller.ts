@@ -1,9 +1,7 @@
-import { Inject, Injectable } from '@nestjs/common';
-import { AppError, openApiDocument, operationsApi } from '@spooled/contracts';
+import { Injectable } from '@nestjs/common';
+import { openApiDocument, operationsApi } from '@spooled/contracts';
 import { Readiness } from '@spooled/runtime';
-import { Metrics } from '@spooled/telemetry';
-import { isSameSecret } from './credentials.js';
-import { HTTP_CONFIG, type HttpConfig } from './http.config.js';
+import { MetricsPage } from './metrics-page.js';
 import { Route, withStatus, type RequestOf } from './route.decorator.js';
 
 /** Edge, HTTP: what probes, scrapers and the curious ask of any service. */
@@ -12,9 +10,8 @@ export class OperationsController {
   #openApi: string | undefined;
 
   constructor(
-    @Inject(HTTP_CONFIG) private readonly config: HttpConfig,
     private readonly readiness: Readiness,
-    private readonly metrics: Metrics,
+    private readonly metrics: MetricsPage,
   ) {}
 
   @Route(operationsApi.health)
@@ -35,13 +32,8 @@ export class OperationsController {
 
   @Route(operationsApi.metrics)
   async scrape({ headers, reply }: RequestOf<typeof operationsApi.metrics>) {
-    const token = /^bearer +(\S+)$/i.exec(headers.authorization ?? '')?.[1];
-    const { METRICS_TOKEN: expected } = this.config;
-    if (expected !== undefined && !isSameSecret(token, expected))
-      throw new AppError('UNAUTHORIZED');
-    return reply
-      .header('content-type', operationsApi.metrics.responses[200])
-      .send(await this.metrics.exposition());
+    const text = await this.metrics.read(headers);
+    return reply.header('content-type', operationsApi.metrics.responses[200]).send(text);
   }
 
   @Route(operationsApi.openApi)

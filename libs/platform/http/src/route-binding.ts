@@ -2,13 +2,13 @@ import { AppError, fullPath, type RouteSpec } from '@spooled/contracts';
 import type { Metrics } from '@spooled/telemetry';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { IncomingHttpHeaders } from 'node:http';
-import { authenticate, credentialOf, isSameSecret, type Caller } from './credentials.js';
+import { authenticate, authorize, credentialOf, isSameSecret, type Caller } from './credentials.js';
 import { parsePart } from './error-body.js';
 import type { HttpConfig } from './http.config.js';
 import type { InFlight } from './in-flight.js';
 import type { PrincipalResolver } from './principal-resolver.js';
 import { RawJson, StatusAnswer } from './route.decorator.js';
-import { rateHeaders, refusal, type TrafficControl } from './traffic-control.js';
+import type { TrafficControl } from './traffic-control.js';
 
 type Handler = (request: unknown) => unknown;
 
@@ -74,7 +74,7 @@ export class RouteBinding {
     reply: FastifyReply,
   ): Promise<Caller | undefined> {
     if (spec.auth === 'public' || spec.auth === 'admin') {
-      if (spec.service !== 'every') this.traffic.admitStranger(spec.auth, request.ip);
+      if (!isProbe(spec)) this.traffic.admitStranger(spec.auth, request.ip);
       if (
         spec.auth === 'admin' &&
         !isSameSecret(request.headers['x-admin-key'], this.config.ADMIN_API_KEY)
@@ -89,11 +89,17 @@ export class RouteBinding {
       spec.auth,
       credentialOf(request.headers, query),
     );
-    const decision = this.traffic.admit(caller.principal);
-    reply.headers(rateHeaders(decision));
-    if (!decision.isAllowed) throw refusal(decision);
+    const { headers, refusal } = this.traffic.admit(caller.principal);
+    reply.headers(headers);
+    if (refusal !== undefined) throw refusal;
+    authorize(spec.auth, caller.principal);
     return caller;
   }
+}
+
+/** Health and metrics, which must answer whoever floods the rest. */
+function isProbe(spec: RouteSpec): boolean {
+  return spec.service === 'every' && spec.base === '';
 }
 
 /** What a handler sees; parts are parsed once, in the order path, query, body. */

@@ -1,38 +1,72 @@
+import { Inject, Injectable } from '@nestjs/common';
 import { AppError, type Principal, type RouteAuth } from '@spooled/contracts';
-import type { HttpConfig } from './http.config.js';
-import { FixedWindows, TokenBuckets, type RateDecision } from './rate-limits.js';
+import { HTTP_CONFIG, type HttpConfig } from './http.config.js';
+import type { RateDecision } from './rate-limits.js';
+import { SharedLimits } from './shared-limits.js';
 
 const MINUTE_MS = 60_000;
 const ADMIN_REQUESTS_PER_MINUTE = 60;
 
+/** What is said to a caller who is known: how much is left, and why not if not. */
+export interface Verdict {
+  /** `X-RateLimit-*`, for whatever the answer will be. */
+  readonly headers: Readonly<Record<string, number>>;
+  readonly refusal: AppError | undefined;
+}
+
 /** Every request passes here once: organizations by their plan, keys by their own limit, strangers by address. */
+@Injectable()
 export class TrafficControl {
-  readonly #organizations = new TokenBuckets();
-  readonly #addresses = new TokenBuckets();
-  readonly #windows = new FixedWindows();
+  readonly #organizations;
+  readonly #keys;
+  readonly #addresses;
+  readonly #admins;
 
-  constructor(private readonly config: HttpConfig) {}
+  constructor(
+    @Inject(HTTP_CONFIG) private readonly config: HttpConfig,
+    private readonly limits: SharedLimits,
+  ) {
+    this.#organizations = limits.tokenBuckets('organization');
+    this.#keys = limits.fixedWindows('key');
+    this.#addresses = limits.tokenBuckets('address');
+    this.#admins = limits.fixedWindows('admin');
+  }
 
-  /** @throws AppError `RATE_LIMIT_EXCEEDED` */
+  /** @throws AppError `RATE_LIMIT_EXCEEDED`, `SERVICE_UNAVAILABLE` when limits must be shared and cannot be. */
   admitStranger(auth: RouteAuth, ip: string): void {
+    if (this.#isClosed) throw closed();
     const { RATE_LIMIT_REQUESTS_PER_SECOND: rate, RATE_LIMIT_BURST_SIZE: burst } = this.config;
     const decision =
       auth === 'admin'
-        ? this.#windows.take(`admin ${ip}`, ADMIN_REQUESTS_PER_MINUTE, MINUTE_MS)
+        ? this.#admins.take(ip, ADMIN_REQUESTS_PER_MINUTE, MINUTE_MS)
         : this.#addresses.take(ip, rate, burst);
     if (!decision.isAllowed) throw refusal(decision);
   }
 
-  /** Answers the organization's allowance for the `X-RateLimit-*` headers, allowed or not. */
-  admit({ organizationId, apiKeyId, keyRateLimit, plan }: Principal): RateDecision {
-    const ofOrganization = this.#organizations.take(
-      organizationId,
-      plan.rate_limit_requests_per_second,
-      plan.rate_limit_burst,
-    );
-    if (keyRateLimit === null || !ofOrganization.isAllowed) return ofOrganization;
-    const ofKey = this.#windows.take(`key ${apiKeyId}`, keyRateLimit, MINUTE_MS);
-    return ofKey.remaining < ofOrganization.remaining || !ofKey.isAllowed ? ofKey : ofOrganization;
+  /** Counts a request of a known caller. Of the two limits of a key the one with less left is told. */
+  admit({ organizationId, apiKeyId, keyRateLimit, plan }: Principal): Verdict {
+    const { rate_limit_requests_per_second: rate, rate_limit_burst: burst } = plan;
+    if (this.#isClosed) {
+      return {
+        headers: rateHeaders(this.#organizations.look(organizationId, rate, burst)),
+        refusal: closed(),
+      };
+    }
+    if (keyRateLimit === null) {
+      return verdict(this.#organizations.take(organizationId, rate, burst));
+    }
+    // A key over its own limit must not use up what its organization's other keys need, nor the other way round.
+    if (!this.#keys.look(apiKeyId, keyRateLimit, MINUTE_MS).isAllowed) {
+      return verdict(this.#keys.take(apiKeyId, keyRateLimit, MINUTE_MS));
+    }
+    const ofOrganization = this.#organizations.take(organizationId, rate, burst);
+    if (!ofOrganization.isAllowed) return verdict(ofOrganization);
+    const ofKey = this.#keys.take(apiKeyId, keyRateLimit, MINUTE_MS);
+    return verdict(ofKey.remaining < ofOrganization.remaining ? ofKey : ofOrganization);
+  }
+
+  get #isClosed(): boolean {
+    return this.config.RATE_LIMIT_FAIL_CLOSED && !this.limits.isShared;
   }
 }
 
@@ -49,10 +83,23 @@ export function refusal(decision: RateDecision): AppError {
   });
 }
 
-export function rateHeaders(decision: RateDecision): Record<string, number> {
+function verdict(decision: RateDecision): Verdict {
   return {
-    'x-ratelimit-limit': decision.limit,
-    'x-ratelimit-remaining': Math.max(0, decision.remaining),
-    'x-ratelimit-reset': Math.ceil(decision.resetAtMs / 1000),
+    headers: rateHeaders(decision),
+    refusal: decision.isAllowed ? undefined : refusal(decision),
   };
+}
+
+function rateHeaders({ limit, remaining, resetAtMs }: RateDecision): Record<string, number> {
+  return {
+    'x-ratelimit-limit': limit,
+    'x-ratelimit-remaining': remaining,
+    'x-ratelimit-reset': Math.ceil(resetAtMs / 1000),
+  };
+}
+
+function closed(): AppError {
+  return new AppError('SERVICE_UNAVAILABLE', 'Limits cannot be kept at the moment.', {
+    retryAfterSecs: 1,
+  });
 }

@@ -1,14 +1,14 @@
 import { AppError, fullPath, type Principal, type RouteSpec } from '@spooled/contracts';
 import type { Logger } from '@spooled/telemetry';
-import { randomUUID } from 'node:crypto';
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
-import { authenticate, credentialOf } from './credentials.js';
+import { authenticate, authorize, credentialOf } from './credentials.js';
 import { errorReply, isServerFault, parsePart } from './error-body.js';
 import type { HttpConfig } from './http.config.js';
 import type { PrincipalResolver } from './principal-resolver.js';
-import { refusal, type TrafficControl } from './traffic-control.js';
+import { requestId } from './request-id.js';
+import type { TrafficControl } from './traffic-control.js';
 
 /** An upgrade request that passed every check a route makes. */
 export interface Upgrade {
@@ -20,6 +20,8 @@ export interface Upgrade {
   readonly socket: Duplex;
   readonly head: Buffer;
   readonly requestId: string;
+  /** What every answer carries, also the 101. */
+  readonly headers: Readonly<Record<string, string>>;
 }
 
 export type UpgradeHandler = (upgrade: Upgrade) => void | Promise<void>;
@@ -43,6 +45,8 @@ export class UpgradeRoutes {
     // Until the handler takes over, a reset connection is nobody's error.
     const ignore = (): void => undefined;
     socket.on('error', ignore);
+    const id = requestId(request);
+    let headers: Record<string, string> = { 'x-api-version': '1', 'x-request-id': id };
     try {
       const url = new URL(request.url ?? '/', 'http://unused');
       const route = this.#routes.get(url.pathname);
@@ -51,8 +55,10 @@ export class UpgradeRoutes {
       const credential = credentialOf(request.headers, query);
       this.#checkOrigin(request, query);
       const caller = await authenticate(this.resolver, route.spec.auth, credential);
-      const decision = this.traffic.admit(caller.principal);
-      if (!decision.isAllowed) throw refusal(decision);
+      const verdict = this.traffic.admit(caller.principal);
+      headers = { ...headers, ...texts(verdict.headers) };
+      if (verdict.refusal !== undefined) throw verdict.refusal;
+      authorize(route.spec.auth, caller.principal);
       if (socket.destroyed) return;
       await route.handler({
         ...caller,
@@ -60,11 +66,12 @@ export class UpgradeRoutes {
         raw: request,
         socket,
         head,
-        requestId: randomUUID(),
+        requestId: id,
+        headers,
       });
     } catch (error) {
       if (isServerFault(error)) this.logger.error({ err: error }, 'upgrade failed');
-      refuse(socket, error);
+      refuse(socket, error, headers);
     } finally {
       socket.off('error', ignore);
       if (socket.destroyed) socket.on('error', ignore);
@@ -81,8 +88,16 @@ export class UpgradeRoutes {
   }
 }
 
+function texts(values: Readonly<Record<string, number>>): Record<string, string> {
+  return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
+}
+
 /** Answers on a bare socket and closes it. */
-export function refuse(socket: Duplex, error: unknown): void {
+export function refuse(
+  socket: Duplex,
+  error: unknown,
+  further: Readonly<Record<string, string>> = {},
+): void {
   const { status, headers, body } = errorReply(error);
   const text = JSON.stringify(body);
   const lines = [
@@ -90,7 +105,7 @@ export function refuse(socket: Duplex, error: unknown): void {
     'Content-Type: application/json; charset=utf-8',
     `Content-Length: ${Buffer.byteLength(text)}`,
     'Connection: close',
-    ...Object.entries(headers).map(([name, value]) => `${name}: ${value}`),
+    ...Object.entries({ ...further, ...headers }).map(([name, value]) => `${name}: ${value}`),
   ];
   socket.end(`${lines.join('\r\n')}\r\n\r\n${text}`);
 }

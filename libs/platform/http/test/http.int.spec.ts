@@ -1,23 +1,12 @@
-import { Global, Injectable, Module, type INestApplicationContext } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
-import { AppError, plans, route, type Principal } from '@spooled/contracts';
-import { RuntimeModule } from '@spooled/runtime';
-import { TelemetryModule } from '@spooled/telemetry';
+import { Injectable, type INestApplicationContext } from '@nestjs/common';
+import { AppError, route } from '@spooled/contracts';
 import { eventually, Signal } from '@spooled/testing';
-import { randomUUID } from 'node:crypto';
-import { request as httpRequest, type IncomingHttpHeaders } from 'node:http';
 import { connect } from 'node:net';
 import { brotliDecompressSync, gunzipSync } from 'node:zlib';
 import { z } from 'zod';
-import {
-  HttpModule,
-  HttpServer,
-  PrincipalResolver,
-  rawJson,
-  Route,
-  withStatus,
-  type RequestOf,
-} from '../src/index.js';
+import { HttpServer, rawJson, Route, withStatus, type RequestOf } from '../src/index.js';
+import { MetricsPort } from '../src/metrics-port.js';
+import { callPort, key, portOf, Servers, type Answer, type CallOptions } from './setup.js';
 
 const base = { service: 'job-api', summary: 'A route of this test.' } as const;
 const api = {
@@ -154,128 +143,24 @@ class Controller {
   }
 }
 
-const principals = new Map<string, Principal>();
-@Injectable()
-class Resolver extends PrincipalResolver {
-  async resolve(credential: string): Promise<Principal | null> {
-    if (credential === 'nobody-can-tell') throw new AppError('SERVICE_UNAVAILABLE');
-    return principals.get(credential) ?? null;
-  }
-}
-
-@Global()
-@Module({
-  providers: [{ provide: PrincipalResolver, useClass: Resolver }],
-  exports: [PrincipalResolver],
-})
-class AccessDouble {}
-
-@Module({
-  imports: [TelemetryModule.forRoot({ service: 'test' }), RuntimeModule, AccessDouble, HttpModule],
-  providers: [Controller],
-})
-class AppModule {}
-
+let servers: Servers;
 let context: INestApplicationContext;
-
-async function boot(environment: Record<string, string> = {}): Promise<INestApplicationContext> {
-  Object.assign(process.env, {
-    SPOOLED_ENV: 'test',
-    HOST: '127.0.0.1',
-    PORT: '0',
-    LOG_LEVEL: 'silent',
-    ADMIN_API_KEY: 'the-admin-key',
-    METRICS_TOKEN: '',
-    ENABLE_HSTS: '',
-    CORS_ALLOWED_ORIGINS: '',
-    TRUSTED_PROXIES: '',
-    RATE_LIMIT_REQUESTS_PER_SECOND: '100000',
-    RATE_LIMIT_BURST_SIZE: '100000',
-    ...environment,
-  });
-  return NestFactory.createApplicationContext(AppModule, { logger: false, abortOnError: false });
-}
+const boot = (environment?: Record<string, string>) => servers.boot(environment);
 
 beforeAll(async () => {
+  servers = await Servers.setup(Controller);
   context = await boot();
 });
-afterAll(() => context.close());
+afterAll(async () => {
+  await context.close();
+  await servers.stop();
+});
 
-function key(over: Partial<Principal> = {}): string {
-  const credential = `sp_test_${randomUUID()}`;
-  principals.set(credential, {
-    organizationId: randomUUID(),
-    apiKeyId: randomUUID(),
-    credential: 'key',
-    queues: [],
-    plan: { ...plans.enterprise },
-    keyRateLimit: null,
-    keyExpiresAt: null,
-    ...over,
-  });
-  return credential;
-}
-
-interface Answer {
-  readonly status: number;
-  readonly headers: IncomingHttpHeaders;
-  readonly bytes: Buffer;
-  readonly text: string;
-  readonly body: Record<string, unknown>;
-}
-
-/** As the bytes go over the wire: nothing is added, followed or unpacked. */
-async function call(
+const call = (
   method: string,
   path: string,
-  options: {
-    credential?: string;
-    headers?: Record<string, string>;
-    body?: string;
-    on?: INestApplicationContext;
-  } = {},
-): Promise<Answer> {
-  const { credential, headers = {}, body, on = context } = options;
-  const { promise, resolve, reject } = Promise.withResolvers<Answer>();
-  const request = httpRequest(
-    {
-      host: '127.0.0.1',
-      port: on.get(HttpServer).port,
-      method,
-      path,
-      // A connection of its own: a refused body may end it.
-      agent: false,
-      headers: {
-        ...(credential === undefined ? {} : { authorization: `Bearer ${credential}` }),
-        ...(body === undefined
-          ? {}
-          : {
-              'content-type': 'application/json',
-              'content-length': String(Buffer.byteLength(body)),
-            }),
-        ...headers,
-      },
-    },
-    (response) => {
-      const chunks: Buffer[] = [];
-      response.on('data', (chunk: Buffer) => chunks.push(chunk));
-      response.on('end', () => {
-        const bytes = Buffer.concat(chunks);
-        const text = bytes.toString();
-        resolve({
-          status: response.statusCode ?? 0,
-          headers: response.headers,
-          bytes,
-          text,
-          body: (text.startsWith('{') ? JSON.parse(text) : {}) as Record<string, unknown>,
-        });
-      });
-    },
-  );
-  request.on('error', reject);
-  request.end(body);
-  return promise;
-}
+  { on = context, ...options }: CallOptions & { on?: INestApplicationContext | undefined } = {},
+) => callPort(portOf(on), method, path, options);
 
 const post = (body: string, headers?: Record<string, string>) =>
   call('POST', '/api/v1/echo/7', { credential: key(), body, headers });
@@ -536,49 +421,6 @@ describe('headers', () => {
       expect(headers).not.toHaveProperty('strict-transport-security');
     }
   });
-
-  it('say how much is left', async () => {
-    const plan = { ...plans.free, rate_limit_requests_per_second: 1, rate_limit_burst: 3 };
-    const credential = key({ plan });
-    const ask = () => call('GET', '/api/v1/full', { credential });
-    const first = await ask();
-    expect(first.headers).toMatchObject({ 'x-ratelimit-limit': '3', 'x-ratelimit-remaining': '2' });
-    const reset = Number(first.headers['x-ratelimit-reset']);
-    expect(Math.abs(reset - Date.now() / 1000)).toBeLessThan(5);
-    await ask();
-    await ask();
-    const refused = await ask();
-    expect(refused).toMatchObject({
-      status: 429,
-      body: {
-        code: 'RATE_LIMIT_EXCEEDED',
-        error: 'rate_limit_exceeded',
-        message: expect.any(String),
-        retry_after_secs: 1,
-        limit: 3,
-        remaining: 0,
-        reset_at: expect.stringMatching(/^\d{4}-.*Z$/),
-      },
-    });
-    expect(refused.headers).toMatchObject({
-      'retry-after': '1',
-      'x-ratelimit-limit': '3',
-      'x-ratelimit-remaining': '0',
-    });
-    // Another organization is not concerned.
-    expect((await call('GET', '/api/v1/full', { credential: key() })).status).toBe(200);
-  });
-
-  it('know a limit of the key itself', async () => {
-    const credential = key({ keyRateLimit: 2 });
-    const ask = () => call('GET', '/api/v1/full', { credential });
-    expect((await ask()).headers['x-ratelimit-limit']).toBe('2');
-    await ask();
-    const refused = await ask();
-    expect(refused).toMatchObject({ status: 429, body: { limit: 2 } });
-    expect(Number(refused.headers['retry-after'])).toBeGreaterThanOrEqual(1);
-    expect(Number(refused.headers['retry-after'])).toBeLessThanOrEqual(60);
-  });
 });
 
 describe('compression', () => {
@@ -656,53 +498,6 @@ describe('CORS', () => {
   });
 });
 
-describe('strangers', () => {
-  it('are limited by their address, which only a trusted proxy may name', async () => {
-    const limited = await boot({
-      RATE_LIMIT_REQUESTS_PER_SECOND: '1',
-      RATE_LIMIT_BURST_SIZE: '2',
-    });
-    try {
-      const ask = (ip: string) =>
-        call('GET', '/api/v1/open', { on: limited, headers: { 'x-forwarded-for': ip } });
-      expect((await ask('10.1.1.1')).body).toEqual({ ip: '127.0.0.1' });
-      await ask('10.1.1.2');
-      const refused = await ask('10.1.1.3');
-      expect(refused).toMatchObject({ status: 429, body: { code: 'RATE_LIMIT_EXCEEDED' } });
-      // Probes are never limited.
-      for (let n = 0; n < 10; n += 1) {
-        expect((await call('GET', '/health/live', { on: limited })).status).toBe(200);
-      }
-    } finally {
-      await limited.close();
-    }
-    const behindProxy = await boot({ TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8' });
-    try {
-      const headers = { 'x-forwarded-for': '1.2.3.4, 5.6.7.8, 10.0.0.9' };
-      const { body } = await call('GET', '/api/v1/open', { on: behindProxy, headers });
-      // The rightmost address that is no proxy of ours: what stands left of it can be made up.
-      expect(body).toEqual({ ip: '5.6.7.8' });
-    } finally {
-      await behindProxy.close();
-    }
-  });
-
-  it('at the admin door get 60 tries a minute', async () => {
-    const own = await boot();
-    try {
-      const statuses = new Set<number>();
-      for (let n = 0; n < 60; n += 1) {
-        statuses.add((await call('GET', '/api/v1/admin', { on: own })).status);
-      }
-      expect([...statuses]).toEqual([401]);
-      const headers = { 'x-admin-key': 'the-admin-key' };
-      expect((await call('GET', '/api/v1/admin', { on: own, headers })).status).toBe(429);
-    } finally {
-      await own.close();
-    }
-  });
-});
-
 describe('operations', () => {
   it('are public: health, liveness, readiness', async () => {
     expect(await call('GET', '/health')).toMatchObject({
@@ -735,6 +530,32 @@ describe('operations', () => {
     } finally {
       await guarded.close();
     }
+  });
+
+  it('show metrics on a port of their own as well, when one is set', async () => {
+    const own = await boot({ METRICS_PORT: '0', METRICS_TOKEN: 'scrape-me' });
+    const port = own.get(MetricsPort).port!;
+    const ask = (method: string, path: string, credential?: string) =>
+      callPort(port, method, path, { credential });
+    try {
+      const answer = await ask('GET', '/metrics?x=1', 'scrape-me');
+      expect(answer.status).toBe(200);
+      expect(answer.headers['content-type']).toContain('text/plain; version=0.0.4');
+      expect(answer.text).toContain('spooled_api_requests_total');
+      expect(await ask('GET', '/metrics')).toMatchObject({
+        status: 401,
+        body: { code: 'UNAUTHORIZED' },
+      });
+      expect(await ask('GET', '/health')).toMatchObject({ status: 404 });
+      expect(await ask('POST', '/metrics', 'scrape-me')).toMatchObject({ status: 405 });
+      await expect(boot({ METRICS_PORT: String(port) })).rejects.toThrow(
+        new RegExp(`Port ${port} is taken .* METRICS_PORT`),
+      );
+    } finally {
+      await own.close();
+    }
+    await expect(ask('GET', '/metrics', 'scrape-me')).rejects.toThrow('ECONNREFUSED');
+    expect(context.get(MetricsPort).port).toBeUndefined();
   });
 
   it('serve the OpenAPI document and a page to read it', async () => {

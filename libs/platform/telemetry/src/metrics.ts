@@ -17,6 +17,7 @@ import {
 @Injectable()
 export class Metrics {
   readonly registry = new Registry();
+  readonly #readers = new Map<string, Set<() => number>>();
 
   constructor() {
     collectDefaultMetrics({ register: this.registry });
@@ -30,6 +31,22 @@ export class Metrics {
 
   gauge<L extends string = never>(spec: GaugeConfiguration<L>): Gauge<L> {
     return this.#known<Gauge<L>>(spec.name) ?? new Gauge({ ...spec, registers: [this.registry] });
+  }
+
+  /**
+   * A gauge that is read at each scrape, so that it cannot drift from what it shows. What several rooms of a process
+   * read under one name is added up.
+   */
+  reading(spec: { readonly name: string; readonly help: string }, read: () => number): void {
+    const readers = this.#readers.get(spec.name) ?? new Set();
+    this.#readers.set(spec.name, readers);
+    readers.add(read);
+    this.gauge({
+      ...spec,
+      collect() {
+        this.set([...readers].reduce((sum, one) => sum + one(), 0));
+      },
+    });
   }
 
   histogram<L extends string = never>(spec: HistogramConfiguration<L>): Histogram<L> {
