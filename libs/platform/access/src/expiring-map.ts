@@ -20,12 +20,8 @@ export class ExpiringMap<V> {
     if (oldest.done !== true) this.#entries.delete(oldest.value);
   }
 
-  deleteWhere(isUnwanted: (value: V) => boolean): void {
+  deleteWhere(isUnwanted: (value: V, name: string) => boolean): void {
     for (const [name, { value }] of this.#entries)
-      if (isUnwanted(value)) this.#entries.delete(name);
-  }
-
-  clear(): void {
-    this.#entries.clear();
+      if (isUnwanted(value, name)) this.#entries.delete(name);
   }
 }

@@ -1,18 +1,10 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { AppError, authChanged, authRpc, isTicket, type Principal } from '@spooled/contracts';
+import { authChanged, authRpc, isTicket, type Principal } from '@spooled/contracts';
 import { PrincipalResolver } from '@spooled/http';
 import { Bus } from '@spooled/nats';
 import { LOGGER, type Logger } from '@spooled/telemetry';
 import { createHash } from 'node:crypto';
-import { ExpiringMap } from './expiring-map.js';
-
-/** A resolved credential is believed this long: revocation must take effect within five seconds. */
-const FRESH_MS = 5000;
-/** And this long while nobody can be asked, so that a broken bus does not stop known workers (docs/adr/0006). */
-const STALE_MS = 10 * 60_000;
-/** Strangers are remembered briefly, so that a loop with a wrong key does not become a loop of questions. */
-const UNKNOWN_MS = 2000;
-const MAX_ENTRIES = 20_000;
+import { Answers } from './answers.js';
 
 export interface PrincipalChange {
   readonly organizationId: string;
@@ -21,19 +13,11 @@ export interface PrincipalChange {
   readonly sid?: string | undefined;
 }
 
-interface Known {
-  readonly principal: Principal | null;
-  readonly askedAt: number;
-}
-
 /** Whose credential it is: asked of the auth service over the bus, cached, dropped when auth says it changed. */
 @Injectable()
 export class Principals extends PrincipalResolver implements OnModuleInit {
-  readonly #known = new ExpiringMap<Known>(MAX_ENTRIES);
-  readonly #asking = new Map<string, Promise<Principal | null>>();
+  readonly #answers = new Answers<Principal>();
   readonly #listeners: ((change: PrincipalChange) => void)[] = [];
-  /** Changes heard so far. */
-  #changes = 0;
 
   constructor(
     private readonly bus: Bus,
@@ -47,7 +31,7 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
       this.#forget({ organizationId, apiKeyId, sid });
     });
     // Changes announced while the bus was away were not heard.
-    this.bus.onReconnect(() => this.#known.clear());
+    this.bus.onReconnect(() => this.#answers.forget(() => true));
   }
 
   /** @throws AppError `SERVICE_UNAVAILABLE` when auth cannot be asked and the credential is not known. */
@@ -88,48 +72,17 @@ export class Principals extends PrincipalResolver implements OnModuleInit {
   }
 
   async #cached(name: string, ask: () => Promise<Principal | null>): Promise<Principal | null> {
-    const known = this.#known.get(name);
-    const age = known === undefined ? Infinity : Date.now() - known.askedAt;
-    if (known !== undefined && age < (known.principal === null ? UNKNOWN_MS : FRESH_MS)) {
-      return unexpired(known.principal);
-    }
-    try {
-      return unexpired(await this.#ask(name, ask));
-    } catch (error) {
-      if (!isAway(error) || known?.principal == null || age > STALE_MS) throw error;
-      return unexpired(known.principal);
-    }
-  }
-
-  /** Many requests with one credential share one question. */
-  #ask(name: string, ask: () => Promise<Principal | null>): Promise<Principal | null> {
-    const underWay = this.#asking.get(name);
-    if (underWay !== undefined) return underWay;
-    const askedAt = Date.now();
-    const changes = this.#changes;
-    const question = ask()
-      .then((principal) => {
-        // An answer from before a change serves who asked for it, and nobody after.
-        if (changes === this.#changes) this.#known.set(name, { principal, askedAt }, STALE_MS);
-        return principal;
-      })
-      .finally(() => {
-        if (this.#asking.get(name) === question) this.#asking.delete(name);
-      });
-    this.#asking.set(name, question);
-    return question;
+    return unexpired(await this.#answers.get(name, ask));
   }
 
   #forget(change: PrincipalChange): void {
     const { organizationId, apiKeyId, sid } = change;
-    this.#known.deleteWhere(
-      ({ principal }) =>
+    this.#answers.forget(
+      (principal) =>
         principal?.organizationId === organizationId &&
         (apiKeyId === null || principal.apiKeyId === apiKeyId) &&
         (sid === undefined || principal.token?.sid === sid),
     );
-    this.#changes += 1;
-    this.#asking.clear();
     for (const hear of this.#listeners) {
       try {
         hear(change);
@@ -151,8 +104,4 @@ function unexpired(principal: Principal | null): Principal | null {
   const now = Date.now();
   if (principal.keyExpiresAt !== null && Date.parse(principal.keyExpiresAt) <= now) return null;
   return principal;
-}
-
-function isAway(error: unknown): boolean {
-  return error instanceof AppError && error.code === 'SERVICE_UNAVAILABLE';
 }

@@ -1,15 +1,10 @@
 import { authChanged, authRpc, plans, type Principal } from '@spooled/contracts';
-import { Bus } from '@spooled/nats';
-import { createLogger } from '@spooled/telemetry';
-import { eventually, natsServer, Signal } from '@spooled/testing';
-import { jest } from '@jest/globals';
+import { eventually, Signal } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import { Principals, type PrincipalChange } from '../src/index.js';
+import { later, logger, World } from './setup.js';
 
-const logger = createLogger('test', 'silent');
-let nats: Awaited<ReturnType<typeof natsServer>>;
-let auth: Bus;
-let bus: Bus;
+let world: World;
 let principals: Principals;
 /** What auth knows, and what it was asked. */
 const known = new Map<string, Principal>();
@@ -17,32 +12,22 @@ const asked: string[] = [];
 let gate: Promise<void> = Promise.resolve();
 
 beforeEach(async () => {
-  nats = await natsServer();
-  [auth, bus] = [
-    new Bus({ NATS_URL: nats.url, SERVICE_NAME: 'auth' }, logger),
-    new Bus({ NATS_URL: nats.url, SERVICE_NAME: 'test' }, logger),
-  ];
-  await auth.onModuleInit();
-  auth.respond(authRpc.resolve, async ({ credential }) => {
+  world = await World.setup();
+  world.auth.respond(authRpc.resolve, async ({ credential }) => {
     asked.push(credential);
     const principal = known.get(credential) ?? null;
     await gate;
     return { principal };
   });
-  await auth.connection.flush();
-  await bus.onModuleInit();
-  principals = new Principals(bus, logger);
+  principals = new Principals(world.bus, logger);
   principals.onModuleInit();
-  await bus.connection.flush();
+  await world.flush();
   known.clear();
   asked.length = 0;
   gate = Promise.resolve();
 });
 afterEach(async () => {
-  jest.restoreAllMocks();
-  await auth.onApplicationShutdown();
-  await bus.onApplicationShutdown();
-  await nats.stop();
+  await world.stop();
 });
 
 function add(credential: string, over: Partial<Principal> = {}): Principal {
@@ -58,13 +43,6 @@ function add(credential: string, over: Partial<Principal> = {}): Principal {
   };
   known.set(credential, principal);
   return principal;
-}
-
-/** The clock jumps ahead. */
-function later(ms: number): void {
-  const now = Date.now;
-  const base = now();
-  jest.spyOn(Date, 'now').mockImplementation(() => base + ms);
 }
 
 describe('whose credential it is', () => {
@@ -92,7 +70,7 @@ describe('whose credential it is', () => {
     const heard = new Signal<PrincipalChange>();
     principals.onChange((change) => heard.fire(change));
     known.delete('a');
-    auth.hint(authChanged, organizationId, { apiKeyId });
+    world.auth.hint(authChanged, organizationId, { apiKeyId });
     expect(await heard.next()).toMatchObject({ organizationId, apiKeyId });
     expect(await principals.resolve('a')).toBeNull();
     expect((await principals.resolve('b'))?.apiKeyId).toBeDefined();
@@ -108,7 +86,7 @@ describe('whose credential it is', () => {
     const heard = new Signal<PrincipalChange>();
     principals.onChange((change) => heard.fire(change));
     known.delete('a');
-    auth.hint(authChanged, organizationId, { apiKeyId: null });
+    world.auth.hint(authChanged, organizationId, { apiKeyId: null });
     await heard.next();
     resolve();
     await asking;
@@ -118,8 +96,8 @@ describe('whose credential it is', () => {
   it('is believed for ten minutes while auth cannot be asked, and no longer', async () => {
     add('a');
     await principals.resolve('a');
-    await nats.kill();
-    await eventually(() => !bus.isConnected);
+    await world.nats.kill();
+    await eventually(() => !world.bus.isConnected);
     later(60_000);
     expect(await principals.resolve('a')).not.toBeNull();
     await expect(principals.resolve('never seen')).rejects.toMatchObject({
@@ -133,11 +111,11 @@ describe('whose credential it is', () => {
     add('a');
     await principals.resolve('a');
     const reconnected = new Signal();
-    bus.onReconnect(() => reconnected.fire());
-    await nats.kill();
-    await eventually(() => !bus.isConnected);
+    world.bus.onReconnect(() => reconnected.fire());
+    await world.nats.kill();
+    await eventually(() => !world.bus.isConnected);
     known.delete('a');
-    await nats.start();
+    await world.nats.start();
     await reconnected.next(10_000);
     await eventually(async () => expect(await principals.resolve('a')).toBeNull(), {
       timeoutMs: 10_000,

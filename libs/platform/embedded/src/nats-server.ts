@@ -1,4 +1,4 @@
-import { mkdir, rm } from 'node:fs/promises';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 
 import { ChildServer, type ChildExit } from './child-server.js';
@@ -16,7 +16,10 @@ export interface NatsServerOptions {
   onLine?: (line: string) => void;
 }
 
-/** One nats-server with JetStream on 127.0.0.1. Command-line options only: the same for 2.9.10 and 2.12. */
+/** What the largest plan allows as payload, and its envelope, must fit one message between services. */
+const CONFIG = 'max_payload: 8MB\n';
+
+/** One nats-server with JetStream on 127.0.0.1. Nothing that 2.9.10 and 2.12 do not both know. */
 export class NatsServer {
   private child: ChildServer | undefined;
   private port: number;
@@ -51,11 +54,15 @@ export class NatsServer {
     await mkdir(this.options.dir, { recursive: true });
     const pidFile = join(this.options.dir, 'nats-server.pid');
     await stopOrphan(pidFile, this.options.dir, ['SIGTERM', 'SIGKILL']);
+    const configFile = join(this.options.dir, 'nats-server.conf');
+    await writeFile(configFile, CONFIG);
     this.port ||= await freePort();
     this.child = await ChildServer.start({
       name: 'nats-server',
       command: this.options.binary,
       args: [
+        '-c',
+        configFile,
         '-a',
         '127.0.0.1',
         '-p',

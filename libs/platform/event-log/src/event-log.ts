@@ -13,6 +13,8 @@ export interface EventLogEntry {
 /** A batch stays well below the bus's message limit (1 MB by default). */
 const MAX_BATCH_BYTES = 256 * 1024;
 const MAX_BATCH_EVENTS = 500;
+/** After everything else that comes right before COMMIT: the positions are the most wanted locks. */
+const LAST = Infinity;
 
 interface Batch {
   readonly organizationId: string;
@@ -39,7 +41,7 @@ export class EventLog {
     if (told === undefined) {
       const all = (told = new Map<string, StoredEvent[]>());
       this.#told.set(transaction, all);
-      transaction.beforeCommit(() => this.#write(transaction, all));
+      transaction.beforeCommit(() => this.#write(transaction, all), LAST);
     }
     for (const { organizationId, events } of entries) {
       const known = told.get(organizationId);

@@ -84,7 +84,7 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
     if (!this.bus.isConnected || this.#awaiting.size >= MAX_UNCONFIRMED) return;
     const number = (this.#publishes += 1);
     this.#awaiting.set(number, { batch, sentAt: Date.now() });
-    this.bus.connection.publish(eventSubject(batch.organizationId), messageOf(batch), {
+    this.bus.publish(eventSubject(batch.organizationId), messageOf(batch), {
       headers: messageHeaders(batch),
       reply: `${this.#inbox}.${number}`,
     });

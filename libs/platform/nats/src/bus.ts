@@ -1,4 +1,10 @@
-import { Injectable, Inject, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
+import {
+  Inject,
+  Injectable,
+  Optional,
+  type OnApplicationShutdown,
+  type OnModuleInit,
+} from '@nestjs/common';
 import {
   connect,
   NoRespondersError,
@@ -6,9 +12,11 @@ import {
   TimeoutError,
   type Msg,
   type NatsConnection,
+  type PublishOptions,
 } from '@nats-io/transport-node';
-import { AppError, rpcFailure, type HintSpec, type RpcSpec } from '@spooled/contracts';
-import { LOGGER, type Logger } from '@spooled/telemetry';
+import { AppError, parseJson, rpcFailure, type HintSpec, type RpcSpec } from '@spooled/contracts';
+import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
 import { NATS_CONFIG, type NatsConfig } from './nats.config.js';
@@ -17,6 +25,8 @@ import { NATS_CONFIG, type NatsConfig } from './nats.config.js';
 const FIRST_CONNECT_WAIT_MS = 2000;
 const REDIAL_MS = 300;
 const DRAIN_LIMIT_MS = 5000;
+
+const OPERATIONS = ['published', 'requested', 'answered'] as const;
 
 type Subscribe = (connection: NatsConnection) => void;
 
@@ -28,15 +38,27 @@ type Subscribe = (connection: NatsConnection) => void;
 export class Bus implements OnModuleInit, OnApplicationShutdown {
   readonly #subscriptions: Subscribe[] = [];
   readonly #onReconnect: (() => void)[] = [];
+  /** Tells this process's broadcasts from those of others. */
+  readonly #id = randomUUID();
   #connection: NatsConnection | undefined;
   #isConnected = false;
   #isClosing = false;
   readonly #stopping = new AbortController();
+  readonly #operations;
 
   constructor(
     @Inject(NATS_CONFIG) private readonly config: NatsConfig,
     @Inject(LOGGER) private readonly logger: Logger,
-  ) {}
+    @Optional() metrics?: Metrics,
+  ) {
+    // Monitors know the traffic between processes by this name, whatever carries it.
+    this.#operations = metrics?.counter({
+      name: 'spooled_redis_operations_total',
+      help: 'Messages given to the bus, by kind: published, requested, answered.',
+      labelNames: ['operation'],
+    });
+    for (const operation of OPERATIONS) this.#operations?.inc({ operation }, 0);
+  }
 
   get isConnected(): boolean {
     return this.#isConnected;
@@ -76,7 +98,9 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     const question = JSON.stringify(spec.request.parse(input));
     let answer: Msg;
     try {
-      answer = await this.connection.request(spec.subject, question, { timeout: spec.timeoutMs });
+      const asked = this.connection.request(spec.subject, question, { timeout: spec.timeoutMs });
+      this.#count('requested');
+      answer = await asked;
     } catch (error) {
       if (error instanceof AppError) throw error;
       if (
@@ -88,7 +112,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
       }
       throw away('The bus is not available.', error);
     }
-    const envelope = answer.json<{ ok?: unknown; failure?: unknown }>();
+    const envelope = parseJson(answer.string()) as { ok?: unknown; failure?: unknown };
     if (envelope.failure !== undefined) {
       const { code, message, extra, retryAfterSecs } = rpcFailure.parse(envelope.failure);
       throw new AppError(code, message, { extra, retryAfterSecs });
@@ -104,7 +128,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     const handle = async (message: Msg): Promise<void> => {
       let envelope: object;
       try {
-        const output = await answer(spec.request.parse(message.json()));
+        const output = await answer(spec.request.parse(parseJson(message.string())));
         envelope = { ok: spec.response.parse(output) };
       } catch (error) {
         envelope = { failure: this.#failure(spec.subject, error) };
@@ -124,7 +148,13 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   /** Tells whoever listens; lost when the bus is away. */
   hint<P extends z.ZodType>(spec: HintSpec<P>, organizationId: string, payload: z.input<P>): void {
     if (!this.#isConnected) return;
-    this.#connection?.publish(`${spec.subject}.${organizationId}`, JSON.stringify(payload));
+    this.publish(`${spec.subject}.${organizationId}`, JSON.stringify(payload));
+  }
+
+  /** A plain publish. @throws AppError `SERVICE_UNAVAILABLE` when the bus is away. */
+  publish(subject: string, payload: string, options?: PublishOptions): void {
+    this.connection.publish(subject, payload, options);
+    this.#count('published');
   }
 
   /** Hears every instance's hints, this one's included. */
@@ -133,12 +163,25 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     hear: (payload: z.output<P>, organizationId: string) => void,
   ): void {
     this.subscribe(`${spec.subject}.*`, (message) => {
-      const payload = spec.payload.safeParse(message.json());
-      if (!payload.success) {
-        this.logger.warn({ subject: message.subject }, 'a hint was not understood');
-        return;
-      }
-      hear(payload.data, message.subject.slice(spec.subject.length + 1));
+      const payload = this.#understand(spec, message);
+      if (payload !== undefined) hear(payload, message.subject.slice(spec.subject.length + 1));
+    });
+  }
+
+  /** Tells every other process what concerns no single organization. Lost, and answered `false`, without a bus. */
+  broadcast<P extends z.ZodType>(spec: HintSpec<P>, payload: z.input<P>): boolean {
+    if (!this.#isConnected) return false;
+    this.publish(`${spec.subject}.${this.#id}`, JSON.stringify(payload));
+    return true;
+  }
+
+  /** Hears the other processes' broadcasts, never this one's own. */
+  onBroadcast<P extends z.ZodType>(spec: HintSpec<P>, hear: (payload: z.output<P>) => void): void {
+    const own = `${spec.subject}.${this.#id}`;
+    this.subscribe(`${spec.subject}.*`, (message) => {
+      if (message.subject === own) return;
+      const payload = this.#understand(spec, message);
+      if (payload !== undefined) hear(payload);
     });
   }
 
@@ -160,6 +203,13 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     };
   }
 
+  #understand<P extends z.ZodType>(spec: HintSpec<P>, message: Msg): z.output<P> | undefined {
+    const payload = spec.payload.safeParse(message.json());
+    if (payload.success) return payload.data;
+    this.logger.warn({ subject: message.subject }, 'a hint was not understood');
+    return undefined;
+  }
+
   /** The client ends its connection when a callback throws: one bad message must not cost all subscriptions. */
   #guard(hear: (message: Msg) => void, message: Msg): void {
     try {
@@ -172,6 +222,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   #reply(message: Msg, subject: string, envelope: object): void {
     try {
       message.respond(JSON.stringify(envelope));
+      this.#count('answered');
     } catch (error) {
       // The connection closed meanwhile, or the answer is larger than the bus carries: the caller's deadline tells it.
       this.logger.warn({ subject, err: error }, 'an answer could not be sent');
@@ -238,6 +289,10 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   #subscribe(subscribe: Subscribe): void {
     this.#subscriptions.push(subscribe);
     if (this.#connection !== undefined) subscribe(this.#connection);
+  }
+
+  #count(operation: (typeof OPERATIONS)[number]): void {
+    this.#operations?.inc({ operation });
   }
 
   #failure(subject: string, error: unknown): z.input<typeof rpcFailure> {

@@ -1,2 +1,3 @@
 export { Bus } from './bus.js';
+export { isUnserved } from './is-unserved.js';
 export { BusModule } from './nats.module.js';

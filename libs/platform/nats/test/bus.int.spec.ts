@@ -122,7 +122,7 @@ describe('a question', () => {
     const [service, caller] = [await bus(), await bus()];
     service.respond(double, async ({ value }) => ({
       result: value,
-      big: 'x'.repeat(value === 1 ? 2_000_000 : 1),
+      big: 'x'.repeat(value === 1 ? 9_000_000 : 1),
     }));
     await eventually(async () => expect(await caller.request(double, { value: 2 })).toBeDefined());
     await expect(caller.request(double, { value: 1 })).rejects.toMatchObject({
@@ -167,6 +167,40 @@ describe('a hint', () => {
     await nats.kill();
     await eventually(() => !one.isConnected);
     one.hint(changed, organizationId, { name: 'lost' });
+  });
+});
+
+describe('a broadcast', () => {
+  it('reaches every other instance, and not its sender', async () => {
+    const instances = [await bus(), await bus(), await bus()];
+    const heard = instances.map((one) => {
+      const signal = new Signal<string>();
+      one.onBroadcast(changed, ({ name }) => signal.fire(name));
+      return signal;
+    });
+    for (const one of instances) await one.connection.flush();
+    expect(instances[0]!.broadcast(changed, { name: 'first' })).toBe(true);
+    expect(await heard[1]!.next()).toBe('first');
+    expect(await heard[2]!.next()).toBe('first');
+    expect(instances[1]!.broadcast(changed, { name: 'second' })).toBe(true);
+    expect(await heard[0]!.next()).toBe('second');
+    // Had its own come back, it would have come before the answer to this.
+    await instances[1]!.connection.flush();
+    expect(heard[1]!.waiting).toBe(0);
+  });
+
+  it('that is not understood is passed over, and is lost without a bus', async () => {
+    const [one, two] = [await bus(), await bus()];
+    const heard = new Signal<string>();
+    one.onBroadcast(changed, ({ name }) => heard.fire(name));
+    await one.connection.flush();
+    for (const text of ['', '{', '[]', '{"name":5}', '{"name":"good"}']) {
+      two.connection.publish(`${changed.subject}.somebody`, text);
+    }
+    expect(await heard.next()).toBe('good');
+    await nats.kill();
+    await eventually(() => !one.isConnected);
+    expect(one.broadcast(changed, { name: 'lost' })).toBe(false);
   });
 });
 

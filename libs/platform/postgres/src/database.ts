@@ -20,12 +20,24 @@ export interface DatabaseOptions {
 /** What a unit of work may do inside its transaction. */
 export interface Transaction {
   query<R>(statement: Statement, values?: readonly unknown[]): Promise<R[]>;
-  /** Runs when the work is done, right before COMMIT: for what must come last. May only `send`. */
-  beforeCommit(run: () => void): void;
+  /**
+   * Runs when the work is done, right before COMMIT: for what must come last. May only `send`. Lower `order` first, so
+   * that locks which many transactions want are taken by all of them in one order.
+   */
+  beforeCommit(run: () => void, order: number): void;
   /** Sends a last statement without waiting: it travels in one flight with COMMIT, and its failure is the commit's. */
   send<R>(statement: Statement, values: readonly unknown[], received?: (rows: R[]) => void): void;
   /** Runs after a successful COMMIT; must not throw. */
   afterCommit(run: () => void): void;
+}
+
+/** The connections of a pool at a moment. */
+export interface PoolUse {
+  readonly open: number;
+  /** Of these, those that work for somebody. */
+  readonly active: number;
+  /** Callers that wait for one. */
+  readonly waiting: number;
 }
 
 /** Row types as our code wants them: counts as numbers, JSON without loss of digits. */
@@ -40,6 +52,9 @@ const rowTypes: pg.CustomTypesConfig = {
   getTypeParser: (oid) =>
     typeParsers[oid] ?? (types.getTypeParser(oid) as (text: string) => unknown),
 };
+
+/** Of a transaction that others keep deadlocking with. */
+const MAX_ATTEMPTS = 3;
 
 /** A room's door to Postgres: scoped transactions on a pool that TypeORM owns. */
 export class Database {
@@ -62,6 +77,9 @@ export class Database {
         // BEGIN, the statement and COMMIT leave in one flight instead of three round trips.
         pipeline: true,
         keepAlive: true,
+        // From the first moment: a server that goes down may end a connection in the packet that opens it, and without
+        // a listener the event itself would end the process. Whoever waits for a statement hears of the loss anyway.
+        onConnect: (client: pg.PoolClient) => void client.on('error', () => undefined),
         options: [
           `-c role=${options.role}`,
           '-c statement_timeout=15000',
@@ -86,6 +104,12 @@ export class Database {
 
   async close(): Promise<void> {
     if (this.#source.isInitialized) await this.#source.destroy();
+  }
+
+  get poolUse(): PoolUse {
+    if (!this.#source.isInitialized) return { open: 0, active: 0, waiting: 0 };
+    const { totalCount, idleCount, waitingCount } = this.#pool;
+    return { open: totalCount, active: totalCount - idleCount, waiting: waitingCount };
   }
 
   /**
@@ -130,7 +154,18 @@ export class Database {
     }
   }
 
+  /** A transaction that lost a deadlock was rolled back whole, and is simply run again. */
   async #run<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        return await this.#runOnce(begin, work);
+      } catch (error) {
+        if (attempt === MAX_ATTEMPTS || !/^40/.test(sqlState(error) ?? '')) throw error;
+      }
+    }
+  }
+
+  async #runOnce<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     const client = await this.#connect();
     const unit = new UnitOfWork(client);
     let broken: Error | undefined;
@@ -148,15 +183,14 @@ export class Database {
     }
   }
 
+  get #pool(): pg.Pool {
+    return (this.#source.driver as unknown as { master: pg.Pool }).master;
+  }
+
   async #connect(): Promise<pg.PoolClient> {
     try {
       await this.open();
-      const { master } = this.#source.driver as unknown as { master: pg.Pool };
-      const client = await master.connect();
-      // The pool listens only while a connection is idle. A loss in use reaches whoever waits for a statement; without
-      // a listener the event itself would end the process.
-      if (client.listenerCount('error') === 0) client.on('error', () => undefined);
-      return client;
+      return await this.#pool.connect();
     } catch (error) {
       throw unavailable(error);
     }
@@ -166,7 +200,7 @@ export class Database {
 class UnitOfWork implements Transaction {
   readonly #client: pg.PoolClient;
   readonly #inFlight: Promise<unknown>[] = [];
-  readonly #beforeCommit: (() => void)[] = [];
+  readonly #beforeCommit: { readonly run: () => void; readonly order: number }[] = [];
   readonly #afterCommit: (() => void)[] = [];
 
   constructor(client: pg.PoolClient) {
@@ -189,8 +223,8 @@ class UnitOfWork implements Transaction {
     this.#track(this.#execute(statement, values).then((result) => received?.(result.rows as R[])));
   }
 
-  beforeCommit(run: () => void): void {
-    this.#beforeCommit.push(run);
+  beforeCommit(run: () => void, order: number): void {
+    this.#beforeCommit.push({ run, order });
   }
 
   afterCommit(run: () => void): void {
@@ -199,7 +233,8 @@ class UnitOfWork implements Transaction {
 
   async commit(): Promise<void> {
     const flight = holdFlight(this.#client);
-    for (const run of this.#beforeCommit) run();
+    this.#beforeCommit.sort((a, b) => a.order - b.order);
+    for (const { run } of this.#beforeCommit) run();
     const committing = this.#client.query('commit');
     flight.depart();
     // The first failure is the reason; the statements after it only say that the transaction is aborted.

@@ -7,8 +7,9 @@ import {
 } from '@nestjs/common';
 import { env, loadConfig } from '@spooled/config';
 import { Readiness } from '@spooled/runtime';
+import { Metrics } from '@spooled/telemetry';
 import { z } from 'zod';
-import { Database } from './database.js';
+import { Database, type PoolUse } from './database.js';
 
 export interface RoomDatabaseOptions {
   /** The room's database role. `<role>_maintenance` must exist too. */
@@ -46,16 +47,38 @@ export class PostgresModule {
   }
 }
 
-/** Ties the pool to the life of the process and to its readiness. */
+const POOL_GAUGES: readonly { name: string; help: string; of: keyof PoolUse }[] = [
+  {
+    name: 'spooled_database_connections',
+    help: 'Open connections to PostgreSQL, of all pools of the process.',
+    of: 'open',
+  },
+  {
+    name: 'spooled_database_connections_active',
+    help: 'Connections to PostgreSQL that work for somebody.',
+    of: 'active',
+  },
+  {
+    name: 'spooled_database_connections_wanted',
+    help: 'Callers that wait for a connection to PostgreSQL.',
+    of: 'waiting',
+  },
+];
+
+/** Ties the pool to the life of the process, to its readiness and its metrics. */
 @Injectable()
 class DatabaseLifecycle implements OnModuleInit, OnApplicationShutdown {
   constructor(
     private readonly database: Database,
     private readonly readiness: Readiness,
+    private readonly metrics: Metrics,
   ) {}
 
   onModuleInit(): void {
     this.readiness.add('database', () => this.database.ping());
+    for (const { of, ...gauge } of POOL_GAUGES) {
+      this.metrics.reading(gauge, () => this.database.poolUse[of]);
+    }
   }
 
   async onApplicationShutdown(): Promise<void> {

@@ -37,7 +37,7 @@ describe('the migrated database', () => {
   it('guards every table that names an organization', async () => {
     const tables = await tenantTables();
     const schemas = new Set(tables.map(({ name }) => name.split('.')[0]));
-    expect([...schemas].sort()).toEqual(['auth', 'events', 'jobs', 'workers']);
+    expect([...schemas].sort()).toEqual(['auth', 'events', 'jobs', 'schedules', 'workers']);
     for (const table of tables) {
       expect(table).toMatchObject({ is_guarded: true });
       // A partition without grants is reached through its parent alone, whose policies hold.
@@ -76,6 +76,7 @@ describe('the migrated database', () => {
       spooled_auth: 'auth',
       spooled_jobs: 'jobs',
       spooled_workers: 'workers',
+      spooled_schedules: 'schedules',
       spooled_events: 'events',
       spooled_event_writer: 'events',
     };
@@ -94,7 +95,7 @@ describe('the migrated database', () => {
          array(select a.attname::text from unnest(i.indkey) with ordinality k(n, ord)
            join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.n order by k.ord) as columns
        from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
-       where i.indisunique and n.nspname in ('jobs', 'events', 'workers')
+       where i.indisunique and n.nspname in ('jobs', 'events', 'workers', 'schedules')
          and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id')`,
     );
     expect(rows.length).toBeGreaterThan(15);
