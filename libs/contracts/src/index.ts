@@ -63,7 +63,9 @@ export type {
   Organization,
   OrganizationSummary,
 } from './auth/organizations.api.js';
-export { countedResources, quotaRefusal } from './auth/quota.js';
+export { usageInfo, usedResource } from './auth/usage.js';
+export type { UsageInfo, UsageItem, UsageWarning, UsedResource } from './auth/usage.js';
+export { countedResources, quotaRefusal, requirePayloadFits } from './auth/quota.js';
 export type { CountedResource } from './auth/quota.js';
 export {
   batchStatus,
@@ -87,12 +89,42 @@ export type {
   JobStats,
   ListQuery,
 } from './jobs/jobs.api.js';
+export {
+  addDependenciesRequest,
+  dependenciesApi,
+  dependencyMode,
+} from './jobs/dependencies.api.js';
+export type { AddDependenciesRequest, DependencyMode } from './jobs/dependencies.api.js';
+export { createWorkflowRequest, workflowsApi, workflowStatus } from './workflows/workflows.api.js';
+export type {
+  CreateWorkflowRequest,
+  Workflow,
+  WorkflowDetail,
+  WorkflowJob,
+  WorkflowJobRequest,
+  WorkflowStatus,
+} from './workflows/workflows.api.js';
+export { deadLettersApi, MAX_LISTED_PAYLOAD_BYTES } from './jobs/dead-letters.api.js';
+export type {
+  DeadLetter,
+  DeadLetterQuery,
+  PurgeDeadLettersRequest,
+  RetryDeadLettersRequest,
+} from './jobs/dead-letters.api.js';
 export { claimedJob, job, jobStatus, jobSummary } from './jobs/job.schema.js';
 export type { ClaimedJob, Job, JobStatus, JobSummary } from './jobs/job.schema.js';
-export { jobsRpc, queueChanged, queueCounters, workAvailable } from './jobs/jobs.rpc.js';
-export type { QueueCounters } from './jobs/jobs.rpc.js';
-export { queuesApi } from './queues/queues.api.js';
+export {
+  enqueueCommand,
+  jobsRpc,
+  queueChanged,
+  queueCounters,
+  workAvailable,
+} from './jobs/jobs.rpc.js';
+export type { EnqueueCommand, QueueCounters } from './jobs/jobs.rpc.js';
+export { MAX_QUEUE_SETTINGS_BYTES, queuesApi } from './queues/queues.api.js';
 export type { Queue, QueueConfig, QueueStats, QueueSummary } from './queues/queues.api.js';
+export { dashboardApi } from './dashboard/dashboard.api.js';
+export type { Dashboard } from './dashboard/dashboard.api.js';
 export { workersApi, workerStatus } from './workers/workers.api.js';
 export type {
   HeartbeatRequest,
@@ -103,6 +135,18 @@ export type {
   WorkerSummary,
 } from './workers/workers.api.js';
 export { workerHeartbeat, workersRpc } from './workers/workers.rpc.js';
+export { scheduleRunStatus, schedulesApi } from './schedules/schedules.api.js';
+export type {
+  CreatedSchedule,
+  CreateScheduleRequest,
+  Schedule,
+  ScheduleRun,
+  ScheduleRunStatus,
+  TriggeredSchedule,
+  UpdateScheduleRequest,
+} from './schedules/schedules.api.js';
+export { schedulesRpc } from './schedules/schedules.rpc.js';
+export { webhooksRpc } from './webhooks/webhooks.rpc.js';
 export { operationsApi } from './operations/operations.api.js';
 export { realtimeApi, streamQuery } from './realtime/realtime.api.js';
 export type { StreamQuery } from './realtime/realtime.api.js';
@@ -126,4 +170,6 @@ export { eventBatch, eventLogRpc } from './events/event-batch.js';
 export type { EventBatch } from './events/event-batch.js';
 export { parseJson } from './lossless-json.js';
 export { openApiDocument } from './openapi.js';
+export { MAX_LIMITED_NAME_CHARS, MAX_NAMES_PER_TELL, trafficTold } from './traffic.js';
+export type { TrafficTold } from './traffic.js';
 export { routes } from './routes.js';

@@ -16,7 +16,7 @@ export function rpc<I extends z.ZodType, O extends z.ZodType>(spec: RpcSpec<I, O
 
 /** A message that may be lost: a slow sweep or a short cache life covers for it. */
 export interface HintSpec<P extends z.ZodType = z.ZodType> {
-  /** Subject without the organization, which is its last token. */
+  /** Subject without its last token: the organization, or the sender of what concerns no single one. */
   readonly subject: string;
   readonly payload: P;
 }

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { hint, rpc } from '../rpc.js';
 import { hintSubject, rpcSubject } from '../subjects.js';
+import { planLimits } from './plans.js';
 import { principal } from './principal.js';
 
 export const authRpc = {
@@ -22,12 +23,12 @@ export const authRpc = {
     response: z.object({ principal: principal.nullable() }),
     timeoutMs: 2000,
   }),
-  /** Retention of each organization's finished jobs, in days, for organizations that still exist. */
-  retention: rpc({
-    subject: rpcSubject('auth', 'retention'),
+  /** The limits that hold for organizations; those that do not exist any more are left out. */
+  plans: rpc({
+    subject: rpcSubject('auth', 'plans'),
     request: z.object({ organizationIds: z.array(z.uuid()).max(1000) }),
     response: z.object({
-      organizations: z.array(z.object({ organizationId: z.uuid(), jobRetentionDays: z.number() })),
+      organizations: z.array(z.object({ organizationId: z.uuid(), plan: planLimits })),
     }),
     timeoutMs: 5000,
   }),

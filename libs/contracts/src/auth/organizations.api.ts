@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { route } from '../route.js';
 import { instant, jsonObject, text } from '../text.js';
 import { planLimits } from './plans.js';
+import { usageInfo } from './usage.js';
 
 const service = 'auth' as const;
 const KIB = 1024;
@@ -45,6 +46,10 @@ export const billingEmail = z.email().max(254);
 export const planTier = planLimits.shape.tier;
 export const organizationSettings = jsonObject(64 * KIB);
 
+/** Bounds of overrides: what every service can count with, in PostgreSQL integers, dates and intervals. */
+const limit = z.int().min(0).max(2_147_483_647);
+const retentionDays = z.number().min(0).max(36_500);
+
 /**
  * Overrides of plan limits by the same keys; `null` means unlimited where the plan table knows that. Unknown keys are
  * kept and mean nothing.
@@ -52,19 +57,19 @@ export const organizationSettings = jsonObject(64 * KIB);
 export const customLimits = z.intersection(
   jsonObject(16 * KIB),
   z.looseObject({
-    max_jobs_per_day: z.int().min(0).nullish(),
-    max_active_jobs: z.int().min(0).nullish(),
-    max_queues: z.int().min(0).nullish(),
-    max_workers: z.int().min(0).nullish(),
-    max_api_keys: z.int().min(0).nullish(),
-    max_schedules: z.int().min(0).nullish(),
-    max_workflows: z.int().min(0).nullish(),
-    max_webhooks: z.int().min(0).nullish(),
-    max_payload_size_bytes: z.int().min(1).optional(),
-    rate_limit_requests_per_second: z.number().positive().optional(),
-    rate_limit_burst: z.int().min(1).optional(),
-    job_retention_days: z.number().min(0).optional(),
-    history_retention_days: z.number().min(0).optional(),
+    max_jobs_per_day: limit.nullish(),
+    max_active_jobs: limit.nullish(),
+    max_queues: limit.nullish(),
+    max_workers: limit.nullish(),
+    max_api_keys: limit.nullish(),
+    max_schedules: limit.nullish(),
+    max_workflows: limit.nullish(),
+    max_webhooks: limit.nullish(),
+    max_payload_size_bytes: limit.min(1).optional(),
+    rate_limit_requests_per_second: z.number().min(0.001).max(1_000_000).optional(),
+    rate_limit_burst: z.int().min(1).max(1_000_000).optional(),
+    job_retention_days: retentionDays.optional(),
+    history_retention_days: retentionDays.optional(),
   }),
 );
 
@@ -135,6 +140,15 @@ export const organizationsApi = {
     auth: 'key',
     summary: 'List the organizations of the credential: its own.',
     responses: { 200: z.array(organizationSummary) },
+  }),
+  usage: route({
+    service,
+    method: 'GET',
+    path: '/organizations/usage',
+    auth: 'full-key',
+    summary: 'Read what is used of the plan; 503 while a part of it cannot be counted.',
+    responses: { 200: usageInfo },
+    errors: ['NOT_FOUND'],
   }),
   get: route({
     service,

@@ -1,6 +1,11 @@
 import fc from 'fast-check';
 import { effectiveLimits, plans, type PlanTier } from './plans.js';
-import { countedResources, quotaRefusal, type CountedResource } from './quota.js';
+import {
+  countedResources,
+  quotaRefusal,
+  requirePayloadFits,
+  type CountedResource,
+} from './quota.js';
 
 const tiers = fc.constantFrom(...(Object.keys(plans) as PlanTier[]));
 const resources = fc.constantFrom(...(Object.keys(countedResources) as CountedResource[]));
@@ -83,6 +88,30 @@ describe('the limits of an organization', () => {
         effectiveLimits(tier, custom);
         expect(plans).toEqual(before);
       }),
+    );
+  });
+});
+
+describe('a payload', () => {
+  it('fits up to the last byte the plan allows, counted in UTF-8', () => {
+    const plan = { ...plans.free, max_payload_size_bytes: 4 };
+    expect(() => requirePayloadFits(plan, '"ü"')).not.toThrow();
+    let refusal: unknown;
+    try {
+      requirePayloadFits(plan, '"üa"');
+    } catch (error) {
+      refusal = error;
+    }
+    expect(refusal).toMatchObject({
+      code: 'PAYLOAD_TOO_LARGE',
+      extra: { error: 'payload_too_large', current: 5, limit: 4, plan: 'free', upgrade_to: true },
+    });
+  });
+
+  it('of the largest plan has nothing to be upgraded to', () => {
+    const plan = { ...plans.enterprise, max_payload_size_bytes: 0 };
+    expect(() => requirePayloadFits(plan, '1')).toThrow(
+      expect.objectContaining({ extra: expect.objectContaining({ upgrade_to: false }) }),
     );
   });
 });

@@ -58,6 +58,22 @@ export function quotaRefusal(
   );
 }
 
+/** @throws AppError `PAYLOAD_TOO_LARGE` when a payload, as JSON text, is larger than the plan allows. */
+export function requirePayloadFits(plan: PlanLimits, payload: string): void {
+  const bytes = Buffer.byteLength(payload);
+  const { max_payload_size_bytes: limit, tier } = plan;
+  if (bytes <= limit) return;
+  throw new AppError('PAYLOAD_TOO_LARGE', `Payload is ${bytes} bytes; the plan allows ${limit}.`, {
+    extra: {
+      error: 'payload_too_large',
+      current: bytes,
+      limit,
+      plan: tier,
+      upgrade_to: tier !== 'enterprise',
+    },
+  });
+}
+
 /** The cheapest larger plan that allows more than `limit` of a resource. */
 function nextPlanWithMore(
   tier: PlanTier,

@@ -48,7 +48,7 @@ export const job = z.object({
   idempotency_key: z.string().nullable(),
   updated_at: instant,
   workflow_id: z.string().nullable(),
-  dependency_mode: z.string().nullable(),
+  dependency_mode: z.enum(['all', 'any']).nullable(),
   dependencies_met: z.boolean(),
 });
 export type Job = z.output<typeof job>;

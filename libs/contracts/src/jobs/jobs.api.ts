@@ -26,7 +26,8 @@ import {
 
 const idempotencyKey = text(1, 255);
 const service = 'job-api' as const;
-const listTag = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/);
+/** A tag as lists filter by it: a key of a tags object, an element of a tags array. */
+export const listTag = z.string().regex(/^[A-Za-z0-9._-]{1,64}$/);
 
 export const enqueueRequest = z.object({
   queue_name: queueName,
@@ -161,7 +162,13 @@ export const jobsApi = {
       201: z.object({ id: z.string(), created: z.boolean() }),
       200: z.object({ id: z.string(), created: z.boolean() }),
     },
-    errors: ['ACCESS_DENIED', 'CONFLICT', 'PAYLOAD_TOO_LARGE'],
+    errors: [
+      'ACCESS_DENIED',
+      'CONFLICT',
+      'FEATURE_DISABLED',
+      'PAYLOAD_TOO_LARGE',
+      'QUOTA_EXCEEDED',
+    ],
   }),
   list: route({
     service,
@@ -180,7 +187,7 @@ export const jobsApi = {
     summary: 'Enqueue up to 100 jobs into one queue; a bad item fails alone.',
     body: bulkRequest,
     responses: { 200: bulkResponse },
-    errors: ['ACCESS_DENIED'],
+    errors: ['ACCESS_DENIED', 'FEATURE_DISABLED', 'QUOTA_EXCEEDED'],
   }),
   claim: route({
     service,
@@ -235,7 +242,7 @@ export const jobsApi = {
     auth: 'key',
     summary: 'Return a failed or dead-lettered job to pending with a fresh retry budget.',
     responses: { 200: job },
-    errors: ['NOT_FOUND', 'CONFLICT'],
+    errors: ['NOT_FOUND', 'CONFLICT', 'FEATURE_DISABLED', 'QUOTA_EXCEEDED'],
   }),
   setPriority: route({
     service,
@@ -319,21 +326,5 @@ export const jobsApi = {
     query: z.object({ limit: limit(1000, 100), offset }),
     responses: { 200: z.array(z.object({ line: z.string(), logged_at: instant })) },
     errors: ['NOT_FOUND'],
-  }),
-  deadLetters: route({
-    service,
-    method: 'GET',
-    path: '/jobs/dlq',
-    auth: 'key',
-    summary: 'List dead-lettered jobs, newest first.',
-    query: z.object({
-      queue_name: filterText,
-      tag: listTag.optional().catch(undefined),
-      limit: limit(100, 50),
-      offset,
-    }),
-    responses: {
-      200: z.array(jobSummary.extend({ last_error: z.string().nullable(), updated_at: instant })),
-    },
   }),
 };

@@ -1,7 +1,23 @@
 import { z } from 'zod';
-import { hint, rpc } from '../rpc.js';
+import { hint, rpc, rpcFailure } from '../rpc.js';
 import { hintSubject, rpcSubject } from '../subjects.js';
-import { jobStatus } from './job.schema.js';
+import { instant, json, queueName, tags, text } from '../text.js';
+import { jobStatus, maxRetries, priority, timeoutSeconds } from './job.schema.js';
+
+/** A job another service puts in. Its id is the caller's: asking again with the same id inserts nothing. */
+export const enqueueCommand = z.object({
+  organizationId: z.uuid(),
+  id: z.uuid().describe('UUIDv7, made by the caller'),
+  queueName,
+  payload: json.refine((value) => value !== undefined, 'is required'),
+  priority: priority.default(0),
+  maxRetries: maxRetries.nullable().default(null).describe('null: as the queue says'),
+  timeoutSeconds: timeoutSeconds.nullable().default(null).describe('null: as the queue says'),
+  tags: tags.nullable().default(null),
+  idempotencyKey: text(1, 255).nullable().default(null),
+  scheduleId: z.uuid().nullable().default(null).describe('the schedule that fired'),
+});
+export type EnqueueCommand = z.output<typeof enqueueCommand>;
 
 /** The counters of one queue, over the jobs that are still retained. */
 export const queueCounters = z.object({
@@ -17,6 +33,52 @@ export const queueCounters = z.object({
 export type QueueCounters = z.output<typeof queueCounters>;
 
 export const jobsRpc = {
+  /**
+   * Inserts jobs on behalf of organizations, against their plans. Each one succeeds or fails by itself; answers in order.
+   * Safe to repeat.
+   */
+  enqueue: rpc({
+    subject: rpcSubject('jobs', 'enqueue'),
+    request: z.object({ jobs: z.array(enqueueCommand).min(1).max(500) }),
+    response: z.object({
+      outcomes: z.array(
+        z.union([
+          z.object({ jobId: z.string(), queueName: z.string(), created: z.boolean() }),
+          z.object({ failure: rpcFailure }),
+        ]),
+      ),
+    }),
+    timeoutMs: 10_000,
+  }),
+  /** Where jobs stand; unknown ones are left out. */
+  statuses: rpc({
+    subject: rpcSubject('jobs', 'statuses'),
+    request: z.object({ organizationId: z.uuid(), jobIds: z.array(z.uuid()).max(500) }),
+    response: z.object({ jobs: z.array(z.object({ jobId: z.string(), status: jobStatus })) }),
+    timeoutMs: 5000,
+  }),
+  /**
+   * Tells which queues the active schedules of an organization feed, always all of them: such queues exist without jobs
+   * and are charged to the plan. Refused with `QUOTA_EXCEEDED` when a name is one too many; nothing is changed then.
+   */
+  setScheduledQueues: rpc({
+    subject: rpcSubject('jobs', 'set-scheduled-queues'),
+    request: z.object({ organizationId: z.uuid(), queueNames: z.array(queueName).max(100_000) }),
+    response: z.object({}),
+    timeoutMs: 5000,
+  }),
+  /** What of the counted resources an organization uses now. */
+  usage: rpc({
+    subject: rpcSubject('jobs', 'usage'),
+    request: z.object({ organizationId: z.uuid() }),
+    response: z.object({
+      jobsToday: z.int(),
+      activeJobs: z.int(),
+      queues: z.int(),
+      workflows: z.int(),
+    }),
+    timeoutMs: 5000,
+  }),
   /** Where a job stands; `null` when there is no such job in the organization. */
   snapshot: rpc({
     subject: rpcSubject('jobs', 'snapshot'),
@@ -45,6 +107,9 @@ export const jobsRpc = {
       organizationId: z.uuid(),
       workerId: z.string().max(255),
       cause: z.enum(['requested', 'stale']),
+      leasedBefore: instant
+        .nullish()
+        .describe('when the worker ended: what it leased later belongs to its next life and stays'),
     }),
     response: z.object({ released: z.int() }),
     timeoutMs: 10_000,

@@ -55,5 +55,6 @@ export const operationsApi = {
     auth: 'public',
     summary: 'This description, as OpenAPI 3.1.',
     responses: { 200: 'application/json' },
+    errors: ['RATE_LIMIT_EXCEEDED', 'SERVICE_UNAVAILABLE'],
   }),
 };

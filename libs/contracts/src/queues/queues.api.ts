@@ -23,12 +23,21 @@ export const queue = queueSummary.extend({
 });
 export type Queue = z.output<typeof queue>;
 
+/** Bytes of JSON that the settings of a queue may have, all calls that merged into them together. */
+export const MAX_QUEUE_SETTINGS_BYTES = 65_536;
+
+/** Omitted fields keep their values, and so does null where a value cannot be absent. */
 export const queueConfig = z.object({
   max_retries: maxRetries.nullish(),
   default_timeout: timeoutSeconds.nullish(),
-  rate_limit: z.int().min(1).max(100_000).nullish(),
-  enabled: z.boolean().nullish(),
-  settings: jsonObject(65_536).nullish(),
+  rate_limit: z
+    .int()
+    .min(1)
+    .max(100_000)
+    .nullish()
+    .describe('jobs claimed per second; null takes the limit away'),
+  enabled: z.boolean().nullish().describe('false pauses the queue, true resumes it'),
+  settings: jsonObject(MAX_QUEUE_SETTINGS_BYTES).nullish().describe('merged key by key'),
 });
 export type QueueConfig = z.output<typeof queueConfig>;
 
@@ -60,7 +69,7 @@ export const queuesApi = {
     auth: 'key',
     summary: 'Read a queue.',
     responses: { 200: queue },
-    errors: ['ACCESS_DENIED', 'NOT_FOUND'],
+    errors: ['VALIDATION_ERROR', 'ACCESS_DENIED', 'NOT_FOUND'],
   }),
   configure: route({
     service,
@@ -71,7 +80,7 @@ export const queuesApi = {
     body: queueConfig,
     bodyOptional: true,
     responses: { 200: queue },
-    errors: ['ACCESS_DENIED'],
+    errors: ['ACCESS_DENIED', 'QUOTA_EXCEEDED', 'FEATURE_DISABLED'],
   }),
   stats: route({
     service,
@@ -80,7 +89,7 @@ export const queuesApi = {
     auth: 'key',
     summary: 'Read the counters of a queue; zeros for an unknown one.',
     responses: { 200: queueStats },
-    errors: ['ACCESS_DENIED'],
+    errors: ['VALIDATION_ERROR', 'ACCESS_DENIED'],
   }),
   pause: route({
     service,
@@ -113,6 +122,22 @@ export const queuesApi = {
         paused_duration_secs: z.int(),
       }),
     },
-    errors: ['ACCESS_DENIED', 'NOT_FOUND'],
+    errors: ['VALIDATION_ERROR', 'ACCESS_DENIED', 'NOT_FOUND'],
+  }),
+  delete: route({
+    service,
+    method: 'DELETE',
+    path: '/queues/:name',
+    auth: 'key',
+    summary:
+      'Delete the configuration of an idle queue; with `delete_jobs`, its jobs in every state too.',
+    query: z.object({
+      delete_jobs: z
+        .enum(['true', 'false'])
+        .default('false')
+        .transform((value) => value === 'true'),
+    }),
+    responses: { 204: null },
+    errors: ['ACCESS_DENIED', 'NOT_FOUND', 'CONFLICT'],
   }),
 };

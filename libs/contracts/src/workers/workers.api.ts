@@ -105,7 +105,7 @@ export const workersApi = {
     summary: 'Report that a worker is alive.',
     body: heartbeatRequest,
     responses: { 200: null },
-    errors: ['NOT_FOUND', 'CONFLICT', 'QUOTA_EXCEEDED'],
+    errors: ['NOT_FOUND', 'CONFLICT', 'QUOTA_EXCEEDED', 'FEATURE_DISABLED'],
   }),
   deregister: route({
     service,

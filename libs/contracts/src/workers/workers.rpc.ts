@@ -11,6 +11,17 @@ export const workersRpc = {
     response: z.object({ healthy: z.int().min(0) }),
     timeoutMs: 2000,
   }),
+  /** The workers of an organization, of the named queues or of all when null. */
+  summary: rpc({
+    subject: rpcSubject('workers', 'summary'),
+    request: z.object({ organizationId: z.uuid(), queueNames: z.array(z.string()).nullable() }),
+    response: z.object({
+      total: z.int().min(0).describe('registered'),
+      healthy: z.int().min(0),
+      counted: z.int().min(0).describe('healthy and degraded: what the plan limits'),
+    }),
+    timeoutMs: 2000,
+  }),
 };
 
 /** A worker reported; the payload is the `data` of the public `WorkerHeartbeat` event. */

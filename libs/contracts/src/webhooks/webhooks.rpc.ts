@@ -1,0 +1,13 @@
+import { z } from 'zod';
+import { rpc } from '../rpc.js';
+import { rpcSubject } from '../subjects.js';
+
+export const webhooksRpc = {
+  /** How many enabled outgoing webhooks an organization has. Where nobody answers this, there are no webhooks. */
+  usage: rpc({
+    subject: rpcSubject('webhooks', 'usage'),
+    request: z.object({ organizationId: z.uuid() }),
+    response: z.object({ webhooks: z.int().min(0) }),
+    timeoutMs: 2000,
+  }),
+};
