@@ -17,6 +17,7 @@ import { OrganizationsController } from './organizations/organizations.controlle
 import { OrganizationsService } from './organizations/organizations.service.js';
 import { Registration } from './organizations/registration.js';
 import { OrganizationRepository } from './organizations/store/organization.repository.js';
+import { UsageService } from './organizations/usage.service.js';
 import { SessionRepository } from './tokens/store/session.repository.js';
 import { TokenSigner } from './tokens/token-signer.js';
 import { TokensController } from './tokens/tokens.controller.js';
@@ -42,6 +43,7 @@ export { migrations } from './migrations/index.js';
     CredentialsService,
     OrganizationsService,
     Registration,
+    UsageService,
     KeysService,
     TokensService,
     OrganizationsController,

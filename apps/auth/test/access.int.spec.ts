@@ -5,6 +5,7 @@ import {
   authChanged,
   authRpc,
   organizationsApi,
+  plans,
   type RouteSpec,
 } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
@@ -189,16 +190,25 @@ describe('the bus', () => {
     expect(asKey.principal).toMatchObject({ credential: 'key' });
   });
 
-  it('tells the retention of organizations that exist', async () => {
-    const [free, pro] = [await service.organization('free'), await service.organization('pro')];
+  it('tells the limits of organizations that exist, overrides included', async () => {
+    const [free, pro, custom] = [
+      await service.organization('free'),
+      await service.organization('pro'),
+      await service.organization('starter'),
+    ];
+    await service.call('PATCH', `/admin/organizations/${custom.id}`, {
+      body: { custom_limits: { max_queues: null, job_retention_days: 0.5 } },
+      adminKey: process.env['ADMIN_API_KEY'],
+    });
     const unknown = '01970000-0000-7000-8000-000000000000';
     const { organizations } = await service.context
       .get(Bus)
-      .request(authRpc.retention, { organizationIds: [free.id, pro.id, unknown] });
-    expect(new Map(organizations.map((o) => [o.organizationId, o.jobRetentionDays]))).toEqual(
+      .request(authRpc.plans, { organizationIds: [free.id, pro.id, custom.id, unknown] });
+    expect(new Map(organizations.map((o) => [o.organizationId, o.plan]))).toEqual(
       new Map([
-        [free.id, 3],
-        [pro.id, 30],
+        [free.id, plans.free],
+        [pro.id, plans.pro],
+        [custom.id, { ...plans.starter, max_queues: null, job_retention_days: 0.5 }],
       ]),
     );
   });

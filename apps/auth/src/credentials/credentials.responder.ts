@@ -20,8 +20,8 @@ export class CredentialsResponder implements OnModuleInit {
     this.bus.respond(authRpc.check, async ({ organizationId, apiKeyId, token }) => ({
       principal: await this.credentials.check(organizationId, apiKeyId, token),
     }));
-    this.bus.respond(authRpc.retention, async ({ organizationIds }) => ({
-      organizations: await this.organizations.retention(organizationIds),
+    this.bus.respond(authRpc.plans, async ({ organizationIds }) => ({
+      organizations: await this.organizations.plans(organizationIds),
     }));
   }
 }

@@ -1,5 +1,6 @@
 import type { Migration } from '@spooled/postgres';
 import { auth0001 } from './0001-auth.js';
+import { auth0002 } from './0002-deleted-tier.js';
 
 /** Every migration of schema `auth`, oldest first. */
-export const migrations: readonly Migration[] = [auth0001];
+export const migrations: readonly Migration[] = [auth0001, auth0002];

@@ -3,6 +3,7 @@ import { organizationsApi } from '@spooled/contracts';
 import { Route, type RequestOf } from '@spooled/http';
 import { OrganizationsService } from './organizations.service.js';
 import { Registration } from './registration.js';
+import { UsageService } from './usage.service.js';
 
 /** Edge: sign-up, and an organization's view of itself. */
 @Injectable()
@@ -10,6 +11,7 @@ export class OrganizationsController {
   constructor(
     private readonly organizations: OrganizationsService,
     private readonly registration: Registration,
+    private readonly usages: UsageService,
   ) {}
 
   @Route(organizationsApi.create)
@@ -21,6 +23,11 @@ export class OrganizationsController {
   @Route(organizationsApi.list)
   list({ principal }: RequestOf<typeof organizationsApi.list>) {
     return this.organizations.listOwn(principal);
+  }
+
+  @Route(organizationsApi.usage)
+  usage({ principal }: RequestOf<typeof organizationsApi.usage>) {
+    return this.usages.of(principal.organizationId);
   }
 
   @Route(organizationsApi.get)

@@ -10,6 +10,7 @@ import {
   type CreateOrganizationRequest,
   type Organization,
   type OrganizationSummary,
+  type PlanLimits,
   type PlanTier,
   type Principal,
 } from '@spooled/contracts';
@@ -83,14 +84,12 @@ export class OrganizationsService {
     return toWire(row);
   }
 
-  /** Days that finished jobs are kept, of those organizations that still exist. */
-  async retention(
-    ids: readonly string[],
-  ): Promise<{ organizationId: string; jobRetentionDays: number }[]> {
-    const plans = await this.organizations.findPlans(ids);
-    return plans.map(({ id, plan_tier: tier, custom_limits: customLimits }) => ({
+  /** The limits that hold, overrides included, for those organizations that still exist. */
+  async plans(ids: readonly string[]): Promise<{ organizationId: string; plan: PlanLimits }[]> {
+    const rows = await this.organizations.findPlans(ids);
+    return rows.map(({ id, plan_tier: tier, custom_limits: customLimits }) => ({
       organizationId: id,
-      jobRetentionDays: effectiveLimits(tier, customLimits).job_retention_days,
+      plan: effectiveLimits(tier, customLimits),
     }));
   }
 }

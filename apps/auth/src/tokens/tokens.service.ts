@@ -11,7 +11,7 @@ import {
   type TicketRequest,
   type Validation,
 } from '@spooled/contracts';
-import { FixedWindows, refusal } from '@spooled/http';
+import { refusal, SharedLimits } from '@spooled/http';
 import { v4 as randomId } from 'uuid';
 import { AuthChanges } from '../credentials/auth-changes.js';
 import { CredentialsService } from '../credentials/credentials.service.js';
@@ -30,8 +30,8 @@ const TICKET_LIFE_SECS = 30;
 /** Use cases of whoever holds a key or a token. */
 @Injectable()
 export class TokensService {
-  /** By hash of the submitted key, successes too. In memory: each instance allows its own five. */
-  readonly #logins = new FixedWindows();
+  /** By hash of the submitted key, successes too. */
+  readonly #logins;
 
   constructor(
     private readonly credentials: CredentialsService,
@@ -42,7 +42,10 @@ export class TokensService {
     private readonly secrets: KeySecrets,
     private readonly lastUsed: LastUsed,
     private readonly changes: AuthChanges,
-  ) {}
+    limits: SharedLimits,
+  ) {
+    this.#logins = limits.fixedWindows('login');
+  }
 
   /** @throws AppError `RATE_LIMIT_EXCEEDED`, `AUTHENTICATION_FAILED` */
   async login(apiKey: string): Promise<SessionGrant> {

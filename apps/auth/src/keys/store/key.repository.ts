@@ -63,6 +63,12 @@ export class KeyRepository {
     return row?.active ?? 0;
   }
 
+  async countActiveNow(organizationId: string): Promise<number> {
+    return this.database.transaction([organizationId], (tx) =>
+      this.countActive(tx, organizationId),
+    );
+  }
+
   async insert(tx: Transaction, organizationId: string, key: NewKey): Promise<KeyRow> {
     const [row] = await tx.query<KeyRow>(statements.insert, [
       organizationId,
