@@ -10,6 +10,8 @@ export const workerRegistryConfig = z.object({
   WORKER_STALE_AFTER_SECS: env.int(120, 5, 3600),
   /** How often silence is looked for, in seconds. */
   WORKER_SWEEP_INTERVAL_SECS: env.int(15, 1, 60),
+  /** How often the gauges of workers are read anew, in seconds. */
+  WORKER_METRICS_INTERVAL_SECS: env.int(15, 1, 300),
   /** How long a worker that is gone can still be read, in days. */
   WORKER_HISTORY_DAYS: env.int(7, 1, 365),
 });

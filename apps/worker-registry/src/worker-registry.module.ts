@@ -4,6 +4,7 @@ import { PostgresModule } from '@spooled/postgres';
 import { WORKER_REGISTRY_CONFIG, workerRegistryConfig } from './config.js';
 import { ReleaseRetry } from './maintenance/release-retry.js';
 import { StalenessSweep } from './maintenance/staleness-sweep.js';
+import { WorkerGauges } from './maintenance/worker-gauges.js';
 import { WorkerPruner } from './maintenance/worker-pruner.js';
 import { HeartbeatService } from './workers/heartbeat.service.js';
 import { RegistrationService } from './workers/registration.service.js';
@@ -26,6 +27,7 @@ import { WorkersController } from './workers/workers.controller.js';
     ReleaseRetry,
     StalenessSweep,
     WorkerPruner,
+    WorkerGauges,
   ],
 })
 export class WorkerRegistryModule {}

@@ -41,6 +41,26 @@ describe('POST /workers/{id}/heartbeat', () => {
   });
 
   it.each([
+    ['no jobs', { current_jobs: 0 }],
+    ['1000 jobs', { current_jobs: 1000 }],
+    ['metadata of 64 KiB', { metadata: { text: 'x'.repeat(65_536 - '{"text":""}'.length) } }],
+    ['null for what may be left out', { status: null, metadata: null }],
+    ['an unknown key', { cpu: 0.5 }],
+  ])('takes %s', async (_name, over) => {
+    const { credential } = world.key();
+    const id = await world.register(credential, { metadata: { zone: 'a' } });
+    const { status } = await world.beat(credential, id, over);
+    expect(status).toBe(200);
+    const { body } = await world.call(credential, 'GET', `/workers/${id}`);
+    const { current_jobs = 0, metadata } = over as Record<string, unknown>;
+    expect(body).toMatchObject({
+      status: 'healthy',
+      current_jobs,
+      metadata: metadata ?? { zone: 'a' },
+    });
+  });
+
+  it.each([
     ['an unknown status', { status: 'busy' }, 'status'],
     ['no job count', { current_jobs: undefined }, 'current_jobs'],
     ['a negative job count', { current_jobs: -1 }, 'current_jobs'],
@@ -90,6 +110,16 @@ describe('POST /workers/{id}/heartbeat', () => {
       expect((await world.beat(credential, first, { status: 'degraded' })).status).toBe(200);
     },
   );
+
+  it('is taken from a worker that counts already, whatever the plan became', async () => {
+    const { organizationId, credential } = world.key();
+    const ids = [await world.register(credential), await world.register(credential)];
+    const lowered = world.key({ organizationId, plan: { ...free, max_workers: 0 } });
+    for (const id of ids) expect((await world.beat(lowered.credential, id)).status).toBe(200);
+    await world.beat(lowered.credential, ids[0]!, { status: 'offline' });
+    const back = await world.beat(lowered.credential, ids[0]!);
+    expect([back.status, back.body['code']]).toEqual([403, 'FEATURE_DISABLED']);
+  });
 
   it('takes hundreds of reports at once, several of them of one worker', async () => {
     const keys = [world.key(), world.key(), world.key()];
@@ -156,5 +186,28 @@ describe('workers.active on the bus', () => {
     expect(await ask('emails')).toEqual({ healthy: 1 });
     expect(await ask('reports')).toEqual({ healthy: 1 });
     expect(await ask('nothing')).toEqual({ healthy: 0 });
+  });
+});
+
+describe('workers.summary on the bus', () => {
+  it.each<[string, string[] | null, { total: number; healthy: number; counted: number }]>([
+    ['all queues', null, { total: 5, healthy: 2, counted: 3 }],
+    ['one queue', ['emails'], { total: 4, healthy: 1, counted: 2 }],
+    ['several queues', ['emails', 'reports'], { total: 5, healthy: 2, counted: 3 }],
+    ['a queue without workers', ['nothing'], { total: 0, healthy: 0, counted: 0 }],
+    ['no queue', [], { total: 0, healthy: 0, counted: 0 }],
+  ])('counts the workers of %s', async (_name, queueNames, expected) => {
+    const [{ organizationId, credential }, other] = [world.key(), world.key()];
+    await world.register(other.credential);
+    await world.register(credential, { queue_name: 'reports' });
+    await world.register(credential);
+    for (const status of ['degraded', 'draining', 'offline']) {
+      await world.beat(credential, await world.register(credential), { status });
+    }
+    const left = await world.register(credential);
+    await world.call(credential, 'POST', `/workers/${left}/deregister`);
+    expect(await world.others.request(workersRpc.summary, { organizationId, queueNames })).toEqual(
+      expected,
+    );
   });
 });

@@ -10,6 +10,11 @@ afterAll(() => world.stop());
 
 const valid = { queue_name: 'emails', hostname: 'host-1' };
 
+/** A request's fields under the names that a worker is read with. */
+function strip({ worker_id: id, ...rest }: Record<string, unknown>): Record<string, unknown> {
+  return id === undefined ? rest : { ...rest, id };
+}
+
 describe('every route', () => {
   const routes = Object.values<RouteSpec>(workersApi);
 
@@ -134,6 +139,23 @@ describe('POST /workers/register', () => {
     expect(await world.events(organizationId)).toEqual([]);
   });
 
+  it.each([
+    ['a hostname of one character', { hostname: 'h' }],
+    ['a hostname of 255', { hostname: 'h'.repeat(255) }],
+    ['a hostname with every kind of character', { hostname: 'Web-1.eu_west' }],
+    ['a worker type of 50', { worker_type: 'x'.repeat(50) }],
+    ['a version of 50', { version: 'x'.repeat(50) }],
+    ['a concurrency of 1', { max_concurrency: 1 }],
+    ['a concurrency of 100', { max_concurrency: 100 }],
+    ['metadata of 64 KiB', { metadata: { text: 'x'.repeat(65_536 - '{"text":""}'.length) } }],
+    ['a worker id of 255', { worker_id: 'x'.repeat(255) }],
+  ])('takes %s', async (_name, over) => {
+    const { credential } = world.key();
+    const id = await world.register(credential, over);
+    const { status, body } = await world.call(credential, 'GET', `/workers/${id}`);
+    expect([status, body]).toEqual([200, expect.objectContaining({ ...valid, ...strip(over) })]);
+  });
+
   it('takes an id of the caller’s choice, with any characters', async () => {
     const { credential } = world.key();
     const id = `zażółć/${'ü'.repeat(200)} 1`;
@@ -224,6 +246,49 @@ describe('the plan’s worker limit', () => {
     const statuses = answers.map(({ status }) => status);
     expect(statuses.filter((status) => status === 201)).toHaveLength(5);
     expect(statuses.filter((status) => status === 429)).toHaveLength(20);
+  });
+
+  it('is never overshot by workers that come in every way at the same time', async () => {
+    const { organizationId, credential } = world.key({ plan: { max_workers: 8 } });
+    // Ten that gave up their slots: four are draining, three offline, three left.
+    const resting = await Promise.all(
+      Array.from({ length: 7 }, async (_, index) => {
+        const id = await world.register(credential);
+        await world.beat(credential, id, { status: index < 4 ? 'draining' : 'offline' });
+        return id;
+      }),
+    );
+    const left = await Promise.all(Array.from({ length: 3 }, () => world.register(credential)));
+    for (const id of left) await world.call(credential, 'POST', `/workers/${id}/deregister`);
+
+    const chosen = `chosen-${organizationId}`;
+    const again = (worker_id: string) =>
+      world.call(credential, 'POST', '/workers/register', { ...valid, worker_id });
+    const answers = await Promise.all([
+      ...resting.map((id) => world.beat(credential, id, { status: 'degraded' })),
+      ...left.map(again),
+      ...Array.from({ length: 3 }, () => again(chosen)),
+      ...Array.from({ length: 5 }, () =>
+        world.call(credential, 'POST', '/workers/register', valid),
+      ),
+    ]);
+    for (const { status } of answers) expect([200, 201, 429]).toContain(status);
+    const { body } = await world.call<{ status: string }[]>(credential, 'GET', '/workers');
+    const counted = body.filter(({ status }) => status === 'healthy' || status === 'degraded');
+    expect(counted).toHaveLength(8);
+  });
+
+  it('gives one slot to an id that registers many times at once', async () => {
+    const { organizationId, credential } = world.key({ plan: free });
+    const answers = await Promise.all(
+      Array.from({ length: 10 }, () =>
+        world.call(credential, 'POST', '/workers/register', {
+          ...valid,
+          worker_id: `same-${organizationId}`,
+        }),
+      ),
+    );
+    expect(answers.map(({ status }) => status)).toEqual(Array(10).fill(201));
   });
 
   it('answers with the quota body, and no trace of the worker', async () => {
@@ -345,7 +410,12 @@ describe('POST /workers/{id}/deregister', () => {
     const first = await world.call(credential, 'POST', `/workers/${id}/deregister`);
     expect([first.status, first.text]).toEqual([204, '']);
     // Asked before the answer left: whoever waits for it finds the jobs pending.
-    expect(world.releases).toContainEqual({ organizationId, workerId: id, cause: 'requested' });
+    expect(world.releases).toContainEqual({
+      organizationId,
+      workerId: id,
+      cause: 'requested',
+      leasedBefore: expect.stringMatching(/^\d{4}-\d\d-\d\dT.*\.\d{6}Z$/),
+    });
     const { body } = await world.call(credential, 'GET', `/workers/${id}`);
     expect(body).toMatchObject({ status: 'offline', current_jobs: 0 });
 
@@ -378,6 +448,33 @@ describe('POST /workers/{id}/deregister', () => {
         },
       },
     ]);
+  });
+
+  it('gives back what was leased until then, and nothing of a life that begins meanwhile', async () => {
+    const { credential } = world.key();
+    const id = await world.register(credential);
+    await world.beat(credential, id, { current_jobs: 1 });
+    const reported = await world.updatedAt(id);
+    const { promise, resolve } = Promise.withResolvers<void>();
+    world.answersAfter = promise;
+    try {
+      const leaving = world.call(credential, 'POST', `/workers/${id}/deregister`);
+      const asked = await eventually(
+        () => world.releases.find(({ workerId }) => workerId === id) ?? null,
+      );
+      // It registers again while its jobs are being given back.
+      await world.register(credential, { worker_id: id });
+      const returned = await world.updatedAt(id);
+      resolve();
+      expect((await leaving).status).toBe(204);
+      const end = asked!.leasedBefore!;
+      expect([reported < end, end < returned]).toEqual([true, true]);
+    } finally {
+      resolve();
+      world.answersAfter = Promise.resolve();
+    }
+    expect(await world.statusOf(credential, id)).toBe('healthy');
+    expect(world.releases.filter(({ workerId }) => workerId === id)).toHaveLength(1);
   });
 
   it('is not undone by a late heartbeat, only by registering again', async () => {

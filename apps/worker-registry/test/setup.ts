@@ -29,6 +29,7 @@ export interface Release {
   readonly organizationId: string;
   readonly workerId: string;
   readonly cause: 'requested' | 'stale';
+  readonly leasedBefore?: string | null | undefined;
 }
 
 /** The smallest plan's worker limit, without its request limit, which is no matter of this room. */
@@ -38,6 +39,8 @@ export const free = { tier: 'free', display_name: 'Free', max_workers: 1 } as co
 export class World {
   /** What job-api was asked to give back. */
   readonly releases: Release[] = [];
+  /** Keeps job-api's answers back until it resolves. */
+  answersAfter: Promise<void> = Promise.resolve();
   readonly #principals = new Map<string, Principal>();
   context!: INestApplicationContext;
   others!: Bus;
@@ -72,6 +75,7 @@ export class World {
       PORT: '0',
       LOG_LEVEL: 'silent',
       WORKER_SWEEP_INTERVAL_SECS: '1',
+      WORKER_METRICS_INTERVAL_SECS: '1',
     });
     this.others = new Bus(
       { NATS_URL: this.nats.url, SERVICE_NAME: 'test' },
@@ -90,6 +94,7 @@ export class World {
   startJobApi(): void {
     this.others.respond(jobsRpc.releaseWorker, async (release) => {
       this.releases.push(release);
+      await this.answersAfter;
       return { released: 1 };
     });
   }
@@ -167,12 +172,38 @@ export class World {
     ];
   }
 
+  /** The value of a metric without labels. */
+  async metric(name: string): Promise<number> {
+    const { port } = this.context.get(HttpServer);
+    const text = await (await fetch(`http://127.0.0.1:${port}/metrics`)).text();
+    return Number(new RegExp(`^${name} (.*)$`, 'm').exec(text)?.[1]);
+  }
+
   /** Makes the worker silent for so long. */
   async silence(id: string, secs: number): Promise<void> {
     await this.owner.query(
       'update workers.worker set last_heartbeat = now() - make_interval(secs => $2) where id = $1',
       [id, secs],
     );
+  }
+
+  /** When the worker's record changed last, to the microsecond. */
+  async updatedAt(id: string): Promise<string> {
+    const { rows } = await this.owner.query<{ at: string }>(
+      `select ${toText('updated_at')} as at from workers.worker where id = $1`,
+      [id],
+    );
+    return rows[0]!.at;
+  }
+
+  /** When a worker ended whose jobs are still to be given back. */
+  async endOf(id: string): Promise<string | undefined> {
+    const { rows } = await this.owner.query<{ at: string }>(
+      `select ${toText('release_since')} as at
+       from workers.worker where id = $1 and release_since is not null`,
+      [id],
+    );
+    return rows[0]?.at;
   }
 
   /** The organization's event log, oldest first. */
@@ -183,4 +214,8 @@ export class World {
     );
     return rows.flatMap((row) => row.events);
   }
+}
+
+function toText(column: string): string {
+  return `to_char(${column} at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"')`;
 }

@@ -19,7 +19,12 @@ describe('a worker that falls silent', () => {
     await world.silence(id, 121);
     await eventually(async () => expect(await world.statusOf(credential, id)).toBe('offline'));
     await eventually(() =>
-      expect(world.releases).toContainEqual({ organizationId, workerId: id, cause: 'stale' }),
+      expect(world.releases).toContainEqual({
+        organizationId,
+        workerId: id,
+        cause: 'stale',
+        leasedBefore: expect.any(String),
+      }),
     );
     expect(await world.events(organizationId)).toMatchObject([
       { type: 'WorkerRegistered' },
@@ -114,10 +119,25 @@ describe('jobs that cannot be given back at once', () => {
     // A worker that is back keeps its jobs: giving them back late would take those of its new life.
     await world.register(credential, { worker_id: returned });
 
+    // The end, not the time of the repetition: what was leased since belongs to another life.
+    const ends = new Map([
+      [left, await world.endOf(left)],
+      [lost, await world.endOf(lost)],
+    ]);
     world.startJobApi();
     await eventually(() => {
-      expect(world.releases).toContainEqual({ organizationId, workerId: left, cause: 'requested' });
-      expect(world.releases).toContainEqual({ organizationId, workerId: lost, cause: 'stale' });
+      expect(world.releases).toContainEqual({
+        organizationId,
+        workerId: left,
+        cause: 'requested',
+        leasedBefore: ends.get(left),
+      });
+      expect(world.releases).toContainEqual({
+        organizationId,
+        workerId: lost,
+        cause: 'stale',
+        leasedBefore: ends.get(lost),
+      });
     }, RECOVERY);
     await eventually(async () => {
       const { rows } = await world.owner.query(
@@ -139,7 +159,10 @@ describe('jobs that cannot be given back at once', () => {
     expect(world.releases).toEqual([]);
     await world.nats.start();
     await eventually(
-      () => expect(world.releases).toEqual([{ organizationId, workerId: id, cause: 'requested' }]),
+      () =>
+        expect(world.releases).toEqual([
+          { organizationId, workerId: id, cause: 'requested', leasedBefore: expect.any(String) },
+        ]),
       RECOVERY,
     );
     await world.stop();

@@ -51,6 +51,7 @@ export class ReleaseService {
       organizationId: mark.organization_id,
       workerId: mark.id,
       cause: mark.release_cause,
+      leasedBefore: mark.release_since,
     });
     await this.workers.released(mark);
   }

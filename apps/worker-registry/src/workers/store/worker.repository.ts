@@ -48,7 +48,8 @@ export interface ReleaseRow {
   readonly organization_id: string;
   readonly id: string;
   readonly release_cause: EndCause;
-  readonly release_since: Date;
+  /** When the worker ended: an instant with microseconds, which a `Date` would lose. */
+  readonly release_since: string;
 }
 
 @Injectable()
@@ -74,6 +75,27 @@ export class WorkerRepository {
       [organizationId, queueName],
     );
     return row?.healthy ?? 0;
+  }
+
+  /** Registered workers of the named queues, or of all when null; `counted` are those that take a slot. */
+  async summarize(
+    organizationId: string,
+    queueNames: readonly string[] | null,
+  ): Promise<{ total: number; healthy: number; counted: number }> {
+    const [row] = await this.database.query<{ total: number; healthy: number; counted: number }>(
+      [organizationId],
+      statements.summarize,
+      [organizationId, queueNames],
+    );
+    return row!;
+  }
+
+  /** Over all organizations: workers that are not offline, and the healthy ones among them. */
+  async countEverywhere(): Promise<{ active: number; healthy: number }> {
+    const [row] = await this.database.maintenance((tx) =>
+      tx.query<{ active: number; healthy: number }>(statements.countEverywhere),
+    );
+    return row!;
   }
 
   /** Claims the id for the organization. `false` when it is another's. */
@@ -139,8 +161,8 @@ export class WorkerRepository {
     tx: Transaction,
     organizationId: string,
     id: string,
-  ): Promise<(EndedRow & { readonly release_since: Date }) | null> {
-    const [row] = await tx.query<EndedRow & { release_since: Date }>(statements.deregister, [
+  ): Promise<(EndedRow & { readonly release_since: string }) | null> {
+    const [row] = await tx.query<EndedRow & { release_since: string }>(statements.deregister, [
       organizationId,
       id,
     ]);

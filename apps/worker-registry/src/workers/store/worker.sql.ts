@@ -57,6 +57,25 @@ export const countHealthy = sql(
    where organization_id = $1 and queue_name = $2 and ended is null and status = 'healthy'`,
 );
 
+/** $2 names the queues to look at, null = every queue. */
+export const summarize = sql(
+  'workers.summarize',
+  `select count(*) as total,
+     count(*) filter (where status = 'healthy') as healthy,
+     count(*) filter (where status in ('healthy', 'degraded')) as counted
+   from workers.worker
+   where organization_id = $1 and ended is null and ($2::text[] is null or queue_name = any ($2))`,
+);
+
+/** Of all organizations. Runs as maintenance, over the index of the live workers. */
+export const countEverywhere = sql(
+  'workers.count-everywhere',
+  `select count(*) filter (where status <> 'offline') as active,
+     count(*) filter (where status = 'healthy') as healthy
+   from workers.worker
+   where ended is null`,
+);
+
 /**
  * Writes a registration, the first or a further one. A further one begins a new life: no jobs, healthy, and nothing to
  * give back any more, since a late release would take the jobs of the new life; leases of the old one run out.
@@ -117,14 +136,21 @@ export const report = sql(
    select organization_id, id, verdict, queue_name, next as status, now() as at from judged`,
 );
 
-/** Ends a worker that asked for it; its jobs are to be given back. Zero rows when it had ended before. */
+/** As text, because a `Date` would lose the microseconds that tell one end of a worker from the next. */
+const releaseSince = `to_char(w.release_since at time zone 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS.US"Z"') as release_since`;
+
+/**
+ * Ends a worker that asked for it; its jobs are to be given back. Zero rows when it had ended before. The release takes
+ * what was leased before `release_since`, by the clock: the beginning of this transaction, which may have waited for the
+ * row since, would be too early, and a new life of the worker begins only after its commit.
+ */
 export const deregister = sql(
   'workers.deregister',
-  `update workers.worker
+  `update workers.worker w
    set status = 'offline', ended = 'requested', current_jobs = 0, updated_at = now(),
-       release_cause = 'requested', release_since = date_trunc('milliseconds', now())
+       release_cause = 'requested', release_since = clock_timestamp()
    where organization_id = $1 and id = $2 and ended is null
-   returning organization_id, id, queue_name, release_since, updated_at`,
+   returning organization_id, id, queue_name, ${releaseSince}, updated_at`,
 );
 
 /** A worker that was swept as stale says goodbye: it must not come back by a late report. */
@@ -134,7 +160,10 @@ export const confirmEnd = sql(
    where organization_id = $1 and id = $2 and ended = 'stale'`,
 );
 
-/** Ends workers that were silent for $1 seconds. What another transaction holds is not silent, or being swept. */
+/**
+ * Ends workers that were silent for $1 seconds, as `deregister` does. What another transaction holds is not silent, or
+ * being swept.
+ */
 export const sweepStale = sql(
   'workers.sweep-stale',
   `with silent as (
@@ -146,7 +175,7 @@ export const sweepStale = sql(
    )
    update workers.worker w
    set status = 'offline', ended = 'stale', current_jobs = 0, updated_at = now(),
-       release_cause = 'stale', release_since = date_trunc('milliseconds', now())
+       release_cause = 'stale', release_since = clock_timestamp()
    from silent s
    where w.organization_id = s.organization_id and w.id = s.id
    returning w.organization_id, w.id, w.queue_name, w.updated_at`,
@@ -155,9 +184,10 @@ export const sweepStale = sql(
 /** Whose jobs are still to be given back, oldest first. */
 export const pendingReleases = sql(
   'workers.pending-releases',
-  `select organization_id, id, release_cause, release_since from workers.worker
-   where release_cause is not null
-   order by release_since
+  `select organization_id, id, release_cause, ${releaseSince}
+   from workers.worker w
+   where w.release_cause is not null
+   order by w.release_since
    limit 200`,
 );
 
@@ -165,7 +195,7 @@ export const pendingReleases = sql(
 export const released = sql(
   'workers.released',
   `update workers.worker set release_cause = null, release_since = null
-   where organization_id = $1 and id = $2 and release_since = $3`,
+   where organization_id = $1 and id = $2 and release_since = $3::timestamptz`,
 );
 
 /** Forgets workers that ended more than $1 days ago, with their claim on the id. Waits for nobody. */
