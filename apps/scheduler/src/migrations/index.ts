@@ -1,0 +1,5 @@
+import type { Migration } from '@spooled/postgres';
+import { schedules0001 } from './0001-schedules.js';
+
+/** Every migration of schema `schedules`, oldest first. */
+export const migrations: readonly Migration[] = [schedules0001];
