@@ -3,13 +3,22 @@ import { loadConfig } from '@spooled/config';
 import { Database, GroupCommit, PostgresModule } from '@spooled/postgres';
 import { Metrics } from '@spooled/telemetry';
 import { JOB_API_CONFIG, jobApiConfig, type JobApiConfig } from './config.js';
+import { DeadLetterService } from './dead-letters/dead-letter.service.js';
+import { DeadLettersController } from './dead-letters/dead-letters.controller.js';
+import { DeadLetterRepository } from './dead-letters/store/dead-letter.repository.js';
+import { DashboardController } from './dashboard/dashboard.controller.js';
+import { DashboardService } from './dashboard/dashboard.service.js';
+import { DashboardRepository } from './dashboard/store/dashboard.repository.js';
+import { DependencyService } from './jobs/dependency.service.js';
 import { EnqueueService } from './jobs/enqueue.service.js';
+import { JobMetrics } from './jobs/job-metrics.js';
 import { JobService } from './jobs/job.service.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { JobsResponder } from './jobs/jobs.responder.js';
 import { LeaseService } from './jobs/lease.service.js';
 import { LeasesController } from './jobs/leases.controller.js';
 import { Children } from './jobs/store/children.js';
+import { DependencyRepository } from './jobs/store/dependency.repository.js';
 import { EnqueueRepository } from './jobs/store/enqueue.repository.js';
 import { JobRepository } from './jobs/store/job.repository.js';
 import { LeaseRepository } from './jobs/store/lease.repository.js';
@@ -22,7 +31,13 @@ import { Loops } from './maintenance/loops.js';
 import { RetentionPruner } from './maintenance/retention-pruner.js';
 import { QueueService } from './queues/queue.service.js';
 import { QueuesController } from './queues/queues.controller.js';
+import { QueuesResponder } from './queues/queues.responder.js';
+import { QueueRemoval } from './queues/store/queue-removal.js';
 import { QueueRepository } from './queues/store/queue.repository.js';
+import { WorkflowProgress } from './workflows/store/workflow-progress.js';
+import { WorkflowRepository } from './workflows/store/workflow.repository.js';
+import { WorkflowService } from './workflows/workflow.service.js';
+import { WorkflowsController } from './workflows/workflows.controller.js';
 
 /**
  * Every statement here starts from a few keys and reads rows by index. Whatever the statistics say at the moment, a
@@ -51,19 +66,34 @@ const KEYED_PLANS = {
       },
     },
     WorkSignal,
+    JobMetrics,
+    WorkflowProgress,
     Children,
     EnqueueRepository,
     LeaseRepository,
     JobRepository,
+    DependencyRepository,
+    WorkflowRepository,
+    DeadLetterRepository,
     QueueRepository,
+    QueueRemoval,
+    DashboardRepository,
     EnqueueService,
     LeaseService,
     JobService,
+    DependencyService,
+    WorkflowService,
+    DeadLetterService,
     QueueService,
+    DashboardService,
     JobsController,
     LeasesController,
+    WorkflowsController,
+    DeadLettersController,
     QueuesController,
+    DashboardController,
     JobsResponder,
+    QueuesResponder,
     Loops,
     LeaseReaper,
     DueStager,

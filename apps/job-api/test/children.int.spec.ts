@@ -37,7 +37,7 @@ describe('a job with a parent', () => {
     expect(performance.now() - startedAt).toBeLessThan(1000);
   });
 
-  it('is scheduled when its time is still to come', async () => {
+  it('waits for its time when that is still to come', async () => {
     const tenant = world.key();
     const parent = await tenant.leased();
     const child = await tenant.enqueue({
@@ -46,9 +46,11 @@ describe('a job with a parent', () => {
     });
     expect(await tenant.statusOf(child)).toBe('pending');
     await tenant.complete(parent.id);
-    expect(await tenant.job(child)).toMatchObject({ status: 'scheduled', dependencies_met: true });
-    expect(await tenant.stats()).toMatchObject({ pending: 0, scheduled: 1, total: 2 });
-    expect((await tenant.story(child)).at(-1)).toBe('pending→scheduled 2');
+    expect(await tenant.job(child)).toMatchObject({ status: 'pending', dependencies_met: true });
+    expect(await tenant.claim()).toEqual([]);
+    expect(await tenant.story(child)).toEqual(['JobCreated 1']);
+    await tenant.makeDue(child);
+    await eventually(async () => (await tenant.claim())[0]?.id === child);
   });
 
   it('runs at once under a parent that is completed already, and still names it', async () => {
@@ -103,7 +105,7 @@ describe('a job with a parent', () => {
     for (const id of [child, other, grandchild]) {
       expect(await tenant.job(id)).toMatchObject({
         status: 'cancelled',
-        last_error: 'Parent job did not complete',
+        last_error: 'A dependency did not complete',
         completed_at: expect.any(String),
       });
       expect(await tenant.story(id)).toEqual(['JobCreated 1', 'pending→cancelled 2']);

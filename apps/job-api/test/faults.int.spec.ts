@@ -54,6 +54,8 @@ describe('PostgreSQL that dies', () => {
       ['POST', `/jobs/${id}/complete`, { worker_id: 'w' }],
       ['POST', `/jobs/${id}/retry`],
       ['GET', '/queues'],
+      ['GET', '/dashboard'],
+      ['GET', '/workflows'],
       ['PUT', '/queues/emails/config', {}],
     ];
     for (const [method, path, body] of calls) {

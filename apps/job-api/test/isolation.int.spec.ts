@@ -35,13 +35,18 @@ async function fill(tenant: Tenant): Promise<void> {
   await tenant.call('POST', `/jobs/${id}/logs`, { worker_id: 'w-1', lines: ['x'] });
   await tenant.enqueue();
   await tenant.enqueue({ scheduled_at: '2090-01-01T00:00:00Z' });
-  await tenant.call('PUT', '/queues/emails/config', {});
+  await tenant.call('PUT', '/queues/emails/config', { rate_limit: 1000 });
+  const first = { key: 'a', queue_name: 'emails', payload: {} };
+  const jobs = [first, { ...first, key: 'b', depends_on: ['a'] }];
+  await tenant.call('POST', '/workflows', { name: 'w', jobs });
 }
 
 async function leaveCounts(organizationId: string): Promise<void> {
   await world.owner.query(
     `with a as (insert into jobs.queue_counter (organization_id, queue_name) values ($1, 'own')),
-       b as (insert into jobs.queue_activity (organization_id, queue_name, bucket) values ($1, 'own', 'epoch'))
+       b as (insert into jobs.queue_activity (organization_id, queue_name, bucket) values ($1, 'own', 'epoch')),
+       c as (insert into jobs.daily_count (organization_id, day, created) values ($1, 'epoch', 1)),
+       d as (insert into jobs.scheduled_queue (organization_id, queue_name) values ($1, 'own'))
      insert into jobs.counter_delta (organization_id, queue_name) values ($1, 'own')`,
     [organizationId],
   );

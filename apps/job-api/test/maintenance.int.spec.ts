@@ -1,3 +1,4 @@
+import { plans } from '@spooled/contracts';
 import { eventually } from '@spooled/testing';
 import { RetentionPruner } from '../src/maintenance/retention-pruner.js';
 import { World } from './setup.js';
@@ -189,7 +190,7 @@ describe('retention', () => {
 
   it('forgets finished jobs after the days of the plan, with all that belongs to them', async () => {
     const [short, long] = [world.key(), world.key()];
-    world.retentionDays.set(short.organizationId, 3);
+    world.plans.set(short.organizationId, { ...plans.enterprise, job_retention_days: 3 });
     for (const tenant of [short, long]) {
       const { id } = await tenant.leased({ idempotency_key: 'k', tags: ['a'] });
       const proof = { worker_id: 'w-1' };
@@ -227,7 +228,7 @@ describe('retention', () => {
 
   it('keeps what is younger to the day', async () => {
     const tenant = world.key();
-    world.retentionDays.set(tenant.organizationId, 3);
+    world.plans.set(tenant.organizationId, { ...plans.enterprise, job_retention_days: 3 });
     const { id } = await tenant.leased();
     await tenant.complete(id);
     await eventually(async () => (await rowsOf('queue_counter', tenant.organizationId)) > 0);
@@ -241,7 +242,7 @@ describe('retention', () => {
 
   it('removes more than one batch holds, and the counts stay exact', async () => {
     const tenant = world.key();
-    world.retentionDays.set(tenant.organizationId, 3);
+    world.plans.set(tenant.organizationId, { ...plans.enterprise, job_retention_days: 3 });
     await world.owner.query(
       `with made as (
          insert into jobs.job (organization_id, id, queue_name, payload, max_retries, timeout_seconds, created_at)

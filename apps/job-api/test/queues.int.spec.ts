@@ -1,4 +1,13 @@
-import { queueChanged, workersRpc, type Queue, type QueueSummary } from '@spooled/contracts';
+import {
+  authChanged,
+  jobsRpc,
+  plans,
+  queueChanged,
+  workersRpc,
+  type PlanLimits,
+  type Queue,
+  type QueueSummary,
+} from '@spooled/contracts';
 import { eventually, Signal } from '@spooled/testing';
 import { World, type Tenant } from './setup.js';
 
@@ -19,6 +28,11 @@ const pause = (tenant: Tenant, name: string, body?: unknown) =>
 const resume = (tenant: Tenant, name: string) => tenant.call('POST', `/queues/${name}/resume`);
 const read = (tenant: Tenant, name: string) => tenant.call<Queue>('GET', `/queues/${name}`);
 const stats = (tenant: Tenant, name: string) => tenant.call('GET', `/queues/${name}/stats`);
+const listed = async (tenant: Tenant) =>
+  (await tenant.call<QueueSummary[]>('GET', '/queues')).body.map(({ queue_name }) => queue_name);
+/** Tells, as the scheduler does, which queues active schedules feed. */
+const schedule = ({ organizationId }: Tenant, ...queueNames: string[]) =>
+  world.others.request(jobsRpc.setScheduledQueues, { organizationId, queueNames });
 
 describe('a queue that nobody configured', () => {
   it('exists while it has jobs, with the defaults', async () => {
@@ -38,6 +52,64 @@ describe('a queue that nobody configured', () => {
       updated_at: expect.any(String),
     });
     expect((await read(world.key(), 'emails')).status).toBe(404);
+  });
+});
+
+describe('a queue exists', () => {
+  type Act = (tenant: Tenant) => Promise<unknown>;
+  const jobThat = (end: (tenant: Tenant, id: string) => Promise<unknown>): Act => {
+    return async (tenant) => end(tenant, (await tenant.leased()).id);
+  };
+  const reasons: [because: string, begin: Act, end: Act | undefined][] = [
+    [
+      'it is configured',
+      (tenant) => configure(tenant, 'emails', {}),
+      (tenant) => tenant.call('DELETE', '/queues/emails'),
+    ],
+    ['a job is pending', (tenant) => tenant.enqueue(), undefined],
+    [
+      'a job is scheduled',
+      (tenant) => tenant.enqueue({ scheduled_at: '2090-01-01T00:00:00Z' }),
+      undefined,
+    ],
+    ['a job is processing', (tenant) => tenant.leased(), undefined],
+    ['a job completed', jobThat((tenant, id) => tenant.complete(id)), undefined],
+    [
+      'a job was given up',
+      (tenant) => tenant.deadLetter(),
+      (tenant) => tenant.call('POST', '/jobs/dlq/purge', { confirm: true }),
+    ],
+    [
+      'a schedule feeds it',
+      (tenant) => schedule(tenant, 'emails', 'other'),
+      (tenant) => schedule(tenant, 'other'),
+    ],
+  ];
+  it.each(reasons)('because %s', async (_, begin, end) => {
+    const tenant = world.key();
+    await begin(tenant);
+    expect((await read(tenant, 'emails')).status).toBe(200);
+    expect(await listed(tenant)).toContain('emails');
+    if (end !== undefined) {
+      await end(tenant);
+      expect((await read(tenant, 'emails')).status).toBe(404);
+      expect((await pause(tenant, 'emails')).status).toBe(404);
+      expect(await listed(tenant)).not.toContain('emails');
+      await begin(tenant);
+    }
+    expect((await pause(tenant, 'emails')).status).toBe(200);
+    expect((await read(tenant, 'emails')).body).toMatchObject({
+      id: expect.not.stringContaining('implicit'),
+      enabled: false,
+    });
+  });
+
+  it('in the eyes of its organization and of keys that may use it only', async () => {
+    const tenant = world.key();
+    await schedule(tenant, 'emails', 'reports');
+    const scoped = world.key({ organizationId: tenant.organizationId, queues: ['reports'] });
+    expect(await listed(scoped)).toEqual(['reports']);
+    expect(await listed(world.key())).toEqual([]);
   });
 });
 
@@ -114,6 +186,77 @@ describe('PUT /queues/{name}/config', () => {
     expect(await tenant.claim()).toHaveLength(1);
   });
 
+  it('marks a queue that it disables as paused, since the first time, until it enables it', async () => {
+    const tenant = world.key();
+    const first = await configure(tenant, 'emails', { enabled: false, settings: { mine: 1 } });
+    expect(first.body).toMatchObject({
+      enabled: false,
+      settings: {
+        mine: 1,
+        paused: true,
+        paused_at: expect.stringContaining('T'),
+        paused_reason: null,
+      },
+    });
+    const again = await configure(tenant, 'emails', { enabled: false });
+    expect(again.body.settings).toEqual(first.body.settings);
+    expect((await configure(tenant, 'emails', { max_retries: 1 })).body.settings).toEqual(
+      first.body.settings,
+    );
+    const paused = await pause(tenant, 'emails', { reason: 'deploy' });
+    expect(Date.parse(String(paused.body['paused_at']))).toBe(
+      Date.parse(String(first.body.settings['paused_at'])),
+    );
+    const kept = await configure(tenant, 'emails', { enabled: false });
+    expect(kept.body.settings).toMatchObject({ paused_reason: 'deploy' });
+    expect((await configure(tenant, 'emails', { enabled: true })).body).toMatchObject({
+      enabled: true,
+      settings: { mine: 1 },
+    });
+    expect((await read(tenant, 'emails')).body.settings).toEqual({ mine: 1 });
+    expect((await resume(tenant, 'emails')).body).toMatchObject({ paused_duration_secs: 0 });
+  });
+
+  it('takes a rate limit away with null, and keeps it when it is not named', async () => {
+    const tenant = world.key();
+    const paces = async () =>
+      (
+        await world.owner.query('select from jobs.queue_pace where organization_id = $1', [
+          tenant.organizationId,
+        ])
+      ).rowCount;
+    const limited = async (body: unknown) =>
+      (await configure(tenant, 'emails', body)).body.rate_limit;
+    expect(await limited({})).toBeNull();
+    expect(await paces()).toBe(0);
+    expect(await limited({ rate_limit: 5 })).toBe(5);
+    expect(await limited({ enabled: true })).toBe(5);
+    expect(await limited({ rate_limit: 7 })).toBe(7);
+    expect(await paces()).toBe(1);
+    expect(await limited({ rate_limit: null })).toBeNull();
+    expect(await paces()).toBe(0);
+    expect(await limited({ rate_limit: 9 })).toBe(9);
+    expect(await paces()).toBe(1);
+  });
+
+  it('keeps what cannot be absent when it is null', async () => {
+    const tenant = world.key();
+    const config = { max_retries: 1, default_timeout: 2, enabled: true, settings: { a: 1 } };
+    await configure(tenant, 'emails', config);
+    const nulls = { max_retries: null, default_timeout: null, enabled: null, settings: null };
+    expect((await configure(tenant, 'emails', nulls)).body).toMatchObject(config);
+  });
+
+  it('by many at once merges what each of them brings', async () => {
+    const tenant = world.key();
+    const keys = Array.from({ length: 12 }, (_, index) => `k${index}`);
+    await Promise.all(
+      keys.map((key) => configure(tenant, 'emails', { settings: { [key]: 1 }, rate_limit: 5 })),
+    );
+    const { settings } = (await read(tenant, 'emails')).body;
+    expect(Object.keys(settings).sort()).toEqual(keys.sort());
+  });
+
   it('leaves the marks of a pause to pause and resume', async () => {
     const tenant = world.key();
     await configure(tenant, 'emails', {
@@ -153,6 +296,159 @@ describe('PUT /queues/{name}/config', () => {
     expect((await configure(tenant, 'emails', settings(65_537))).status).toBe(400);
     expect((await configure(tenant, 'emails', settings(65_536))).status).toBe(200);
   });
+
+  it('takes settings of 64 KiB in all, whatever a pause adds', async () => {
+    const tenant = world.key();
+    const half = 'x'.repeat(32_000);
+    expect((await configure(tenant, 'emails', { settings: { a: half, b: half } })).status).toBe(
+      200,
+    );
+    await pause(tenant, 'emails', { reason: 'r'.repeat(500) });
+    expect((await configure(tenant, 'emails', { settings: { a: '' } })).status).toBe(200);
+    expect((await configure(tenant, 'emails', { settings: { c: half } })).status).toBe(200);
+    expect(
+      await configure(tenant, 'emails', { max_retries: 9, settings: { a: half } }),
+    ).toMatchObject({
+      status: 400,
+      body: { code: 'VALIDATION_ERROR', details: [{ field: 'settings' }] },
+    });
+    expect((await read(tenant, 'emails')).body).toMatchObject({
+      max_retries: 3,
+      settings: { a: '' },
+    });
+  });
+
+  it.each([['[]'], ['"text"'], ['7']])('refuses %s as a body', async (body) => {
+    expect((await configure(world.key(), 'emails', body)).status).toBe(400);
+  });
+});
+
+describe('the number of queues', () => {
+  const unhurried = { rate_limit_requests_per_second: 100_000, rate_limit_burst: 100_000 };
+  const upTo = (max_queues: number): PlanLimits => ({ ...plans.free, ...unhurried, max_queues });
+  /** An organization with this plan, for callers and for other services. */
+  const limited = (max_queues: number): Tenant => {
+    const tenant = world.key({ plan: upTo(max_queues) });
+    world.plans.set(tenant.organizationId, upTo(max_queues));
+    return tenant;
+  };
+  const refusal = (current: number, limit: number) => ({
+    status: 429,
+    body: {
+      code: 'QUOTA_EXCEEDED',
+      error: 'limit_exceeded',
+      message: expect.stringContaining(`queues limit reached (${current}/${limit})`),
+      resource: 'queues',
+      current,
+      limit,
+      plan: 'free',
+      upgrade_to: 'starter',
+    },
+  });
+
+  it('is charged by PUT when the queue is neither configured nor implicit', async () => {
+    const tenant = limited(3);
+    expect((await configure(tenant, 'explicit', {})).status).toBe(200);
+    await tenant.enqueue({ queue_name: 'implicit' });
+    await schedule(tenant, 'scheduled');
+    const refused = await configure(tenant, 'fourth', {});
+    expect(refused).toMatchObject(refusal(3, 3));
+    expect(refused.headers.get('retry-after')).toBeNull();
+    expect(refused.headers.get('x-ratelimit-reset')).not.toBeNull();
+    expect((await read(tenant, 'fourth')).status).toBe(404);
+    for (const name of ['explicit', 'implicit', 'scheduled']) {
+      expect((await configure(tenant, name, { max_retries: 1 })).status).toBe(200);
+      expect((await pause(tenant, name)).status).toBe(200);
+    }
+    expect((await listed(tenant)).sort()).toEqual(['explicit', 'implicit', 'scheduled']);
+  });
+
+  it('is freed by deleting one', async () => {
+    const tenant = limited(1);
+    await configure(tenant, 'first', {});
+    expect((await configure(tenant, 'second', {})).status).toBe(429);
+    await tenant.call('DELETE', '/queues/first');
+    expect((await configure(tenant, 'second', {})).status).toBe(200);
+    await tenant.enqueue({ queue_name: 'second' });
+    await tenant.call('DELETE', '/queues/second?delete_jobs=true');
+    expect((await configure(tenant, 'third', {})).status).toBe(200);
+  });
+
+  it('is no feature of a plan that allows none', async () => {
+    expect(await configure(limited(0), 'emails', {})).toMatchObject({
+      status: 403,
+      body: { code: 'FEATURE_DISABLED', error: 'feature_disabled', feature: 'queues' },
+    });
+  });
+
+  it('is charged by schedules, for what is new after what is gone', async () => {
+    const tenant = limited(2);
+    await schedule(tenant, 'a', 'b');
+    await schedule(tenant, 'b', 'c');
+    expect(await listed(tenant)).toEqual(['b', 'c']);
+    await expect(schedule(tenant, 'b', 'c', 'd')).rejects.toMatchObject({
+      code: 'QUOTA_EXCEEDED',
+      extra: { resource: 'queues', current: 2, limit: 2, plan: 'free' },
+    });
+    expect(await listed(tenant)).toEqual(['b', 'c']);
+    await schedule(tenant, 'c', 'c');
+    await tenant.enqueue({ queue_name: 'x' });
+    await schedule(tenant, 'x', 'c');
+    await expect(schedule(tenant, 'x', 'd', 'e')).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
+    await schedule(tenant);
+    expect(await listed(tenant)).toEqual(['x']);
+  });
+
+  it('does not keep an organization above its limit from having fewer', async () => {
+    const tenant = world.key();
+    await schedule(tenant, 'a', 'b', 'c');
+    const { organizationId } = tenant;
+    const shrunk = world.key({ organizationId, plan: upTo(1) });
+    world.plans.set(organizationId, upTo(1));
+    world.others.hint(authChanged, organizationId, { apiKeyId: null });
+    let attempt = 0;
+    await eventually(async () => {
+      const more = schedule(tenant, 'a', 'b', 'c', `more-${(attempt += 1)}`);
+      await expect(more).rejects.toMatchObject({ code: 'QUOTA_EXCEEDED' });
+    });
+    await schedule(tenant, 'a', 'b');
+    expect((await configure(shrunk, 'a', {})).status).toBe(200);
+    expect((await pause(shrunk, 'b')).status).toBe(200);
+    expect((await configure(shrunk, 'c', {})).status).toBe(429);
+  });
+
+  it('takes thousands of scheduled queues where they are not limited', async () => {
+    const tenant = world.key();
+    const names = Array.from({ length: 5000 }, (_, index) => `q${index}`);
+    await schedule(tenant, ...names);
+    await schedule(tenant, ...names.slice(10));
+    expect((await read(tenant, 'q9')).status).toBe(404);
+    expect((await read(tenant, 'q10')).status).toBe(200);
+  });
+
+  type Ask = (tenant: Tenant, name: string) => Promise<boolean>;
+  const put: Ask = async (tenant, name) => (await configure(tenant, name, {})).status === 200;
+  const enqueue: Ask = async (tenant, name) =>
+    (await tenant.call('POST', '/jobs', { queue_name: name, payload: 1 })).status === 201;
+  const feed: Ask = (tenant, name) =>
+    schedule(tenant, name).then(
+      () => true,
+      () => false,
+    );
+  it.each<[who: string, asks: Ask[]]>([
+    ['many PUTs', [put]],
+    ['PUTs and jobs', [put, enqueue]],
+    ['PUTs, jobs and schedules', [put, put, enqueue, enqueue, feed]],
+  ])('never exceeds the limit, with %s at once', async (_, asks) => {
+    const tenant = limited(5);
+    const granted = await Promise.all(
+      Array.from({ length: 30 }, (_, index) => asks[index % asks.length]!(tenant, `q${index}`)),
+    );
+    expect(await listed(tenant)).toHaveLength(5);
+    // A schedule's queue may have made room for another one again.
+    expect(granted.filter(Boolean).length).toBeGreaterThanOrEqual(5);
+    if (!asks.includes(feed)) expect(granted.filter(Boolean)).toHaveLength(5);
+  });
 });
 
 describe('pause and resume', () => {
@@ -182,6 +478,47 @@ describe('pause and resume', () => {
     });
     expect((await read(tenant, 'emails')).body).toMatchObject({ enabled: true, settings: {} });
     expect(await tenant.claim({ limit: 100 })).toHaveLength(2);
+  });
+
+  it('end claims: none that begins after the pause gets a job', async () => {
+    const tenant = world.key();
+    for (let round = 0; round < 5; round += 1) {
+      const jobs = Array.from({ length: 100 }, () => ({ payload: 1 }));
+      await tenant.call('POST', '/jobs/bulk', { queue_name: 'emails', jobs });
+      let isPaused = false;
+      let late = 0;
+      let claimed = 0;
+      const worker = async (): Promise<void> => {
+        for (;;) {
+          const wasPaused = isPaused;
+          const { length } = await tenant.claim();
+          claimed += length;
+          if (wasPaused) late += length;
+          if (wasPaused || length === 0) return;
+        }
+      };
+      const workers = Array.from({ length: 6 }, worker);
+      await eventually(() => claimed > 10, { intervalMs: 1 });
+      await pause(tenant, 'emails');
+      isPaused = true;
+      await Promise.all(workers);
+      expect(late).toBe(0);
+      await resume(tenant, 'emails');
+      const rest = await tenant.claim({ limit: 100 });
+      expect(claimed + rest.length).toBe(100);
+    }
+  });
+
+  it('hold a waiting claim back, and let it go on', async () => {
+    const tenant = world.key();
+    await configure(tenant, 'emails', { enabled: false });
+    const id = await tenant.enqueue();
+    const startedAt = performance.now();
+    expect(await tenant.claim({ wait_secs: 1 })).toEqual([]);
+    expect(performance.now() - startedAt).toBeGreaterThan(900);
+    const waiting = tenant.claim({ wait_secs: 20 });
+    await resume(tenant, 'emails');
+    expect((await waiting).map((job) => job.id)).toEqual([id]);
   });
 
   it('keep the first instant of two pauses and tell how long it was', async () => {
@@ -306,6 +643,11 @@ describe('the name of a queue', () => {
     ['stats', stats],
     ['pause', (tenant, name) => pause(tenant, name)],
     ['resume', resume],
+    ['DELETE', (tenant, name) => tenant.call('DELETE', `/queues/${name}`)],
+    [
+      'DELETE with delete_jobs',
+      (tenant, name) => tenant.call('DELETE', `/queues/${name}?delete_jobs=true`),
+    ],
   ];
   const badNames = ['.hidden', '-x', 'a%20b', '%00', 'a%2Fb', 'a'.repeat(101), '%C3%A4'];
 
@@ -338,7 +680,14 @@ describe('the name of a queue', () => {
 describe('what is not provided', () => {
   it.each([
     ['POST', '/queues'],
+    ['PUT', '/queues'],
+    ['DELETE', '/queues'],
     ['PATCH', '/queues/emails'],
+    ['PUT', '/queues/emails'],
+    ['POST', '/queues/emails'],
+    ['PATCH', '/queues/emails/config'],
+    ['GET', '/queues/emails/pause'],
+    ['DELETE', '/queues/emails/stats'],
     ['PUT', '/jobs'],
     ['PATCH', '/jobs/x'],
     ['GET', '/jobs/claim/x/y'],

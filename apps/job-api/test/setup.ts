@@ -49,8 +49,10 @@ const unhurried = { rate_limit_requests_per_second: 100_000, rate_limit_burst: 1
 
 /** The whole service on a database and a bus of its own; the test plays auth. */
 export class World {
-  /** Organizations whose finished jobs are kept otherwise than 90 days. */
-  readonly retentionDays = new Map<string, number>();
+  /** Plans of organizations, as auth tells other services; unlimited unless set. */
+  readonly plans = new Map<string, PlanLimits>();
+  /** Organizations that auth does not know. */
+  readonly unknown = new Set<string>();
   readonly #principals = new Map<string, Principal>();
   readonly #closers: (() => Promise<unknown>)[] = [];
   context!: INestApplicationContext;
@@ -125,11 +127,13 @@ export class World {
     this.others.respond(authRpc.resolve, async ({ credential }) => ({
       principal: this.#principals.get(credential) ?? null,
     }));
-    this.others.respond(authRpc.retention, async ({ organizationIds }) => ({
-      organizations: organizationIds.map((organizationId) => ({
-        organizationId,
-        jobRetentionDays: this.retentionDays.get(organizationId) ?? 90,
-      })),
+    this.others.respond(authRpc.plans, async ({ organizationIds }) => ({
+      organizations: organizationIds
+        .filter((organizationId) => !this.unknown.has(organizationId))
+        .map((organizationId) => ({
+          organizationId,
+          plan: this.plans.get(organizationId) ?? plans.enterprise,
+        })),
     }));
   }
 

@@ -1,12 +1,16 @@
 import { Injectable } from '@nestjs/common';
+import { Plans } from '@spooled/access';
 import {
   AppError,
   bulkItem,
   canUseQueue,
+  requirePayloadFits,
   type BulkItem,
   type BulkRequest,
   type BulkResponse,
+  type EnqueueCommand,
   type EnqueueRequest,
+  type PlanLimits,
   type Principal,
 } from '@spooled/contracts';
 import { v7 as uuidv7 } from 'uuid';
@@ -16,9 +20,38 @@ import { EnqueueRepository, type EnqueueOutcome, type NewJob } from './store/enq
 /** Use cases of the producer: put jobs in. */
 @Injectable()
 export class EnqueueService {
-  constructor(private readonly jobs: EnqueueRepository) {}
+  constructor(
+    private readonly jobs: EnqueueRepository,
+    private readonly plans: Plans,
+  ) {}
 
-  /** @throws AppError `ACCESS_DENIED`, `PAYLOAD_TOO_LARGE`, `VALIDATION_ERROR`, `CONFLICT` */
+  /** Puts in what other services ask for; safe to repeat, because the ids are theirs. Answers in order. */
+  async enqueueFor(commands: readonly EnqueueCommand[]): Promise<CommandOutcome[]> {
+    const plans = await this.plans.many([...new Set(commands.map((each) => each.organizationId))]);
+    const jobs = commands.map((command) => commandJob(command, plans.get(command.organizationId)));
+    const valid = jobs.filter((job): job is NewJob => !(job instanceof AppError));
+    const known = valid.length === 0 ? new Set<string>() : await this.jobs.known(valid);
+    return Promise.all(
+      jobs.map(async (job): Promise<CommandOutcome> => {
+        if (job instanceof AppError) return job;
+        if (known.has(job.id)) return { jobId: job.id, queueName: job.queueName, created: false };
+        return this.#insertOnce(job, plans.get(job.organizationId)!);
+      }),
+    );
+  }
+
+  async #insertOnce(job: NewJob, plan: PlanLimits): Promise<CommandOutcome> {
+    try {
+      return (await this.jobs.insert([job], plan))[0]!;
+    } catch (error) {
+      if (!(error instanceof AppError)) throw error;
+      // The same command at the same time on another instance: its job is this one, and may be what filled the plan.
+      const isThere = (await this.jobs.known([job])).has(job.id);
+      return isThere ? { jobId: job.id, queueName: job.queueName, created: false } : error;
+    }
+  }
+
+  /** @throws AppError `ACCESS_DENIED`, `PAYLOAD_TOO_LARGE`, `VALIDATION_ERROR`, `CONFLICT`, `QUOTA_EXCEEDED` */
   async enqueue(
     caller: Principal,
     request: EnqueueRequest,
@@ -32,12 +65,15 @@ export class EnqueueService {
     });
     const outcome =
       request.parent_job_id == null
-        ? (await this.jobs.insert([job]))[0]!
-        : await this.jobs.insertChild(job, request.parent_job_id);
+        ? (await this.jobs.insert([job], caller.plan))[0]!
+        : await this.jobs.insertChild(job, request.parent_job_id, caller.plan);
     return { id: visibleId(caller, outcome), created: outcome.created };
   }
 
-  /** Each item succeeds or fails by itself; only the envelope can fail them all. @throws AppError `ACCESS_DENIED` */
+  /**
+   * Each item succeeds or fails by itself; only the envelope and the plan's quotas can fail them all.
+   * @throws AppError `ACCESS_DENIED`, `QUOTA_EXCEEDED`
+   */
   async bulk(caller: Principal, request: BulkRequest): Promise<BulkResponse> {
     requireQueue(caller, request.queue_name);
     const accepted: { index: number; job: NewJob }[] = [];
@@ -50,7 +86,10 @@ export class EnqueueService {
         failed.push({ index, error: error.message });
       }
     });
-    const outcomes = await this.jobs.insert(accepted.map(({ job }) => job));
+    const outcomes = await this.jobs.insert(
+      accepted.map(({ job }) => job),
+      caller.plan,
+    );
     const succeeded: BulkResponse['succeeded'] = [];
     accepted.forEach(({ index }, position) => {
       const outcome = outcomes[position]!;
@@ -68,6 +107,10 @@ export class EnqueueService {
   }
 }
 
+/** What became of a job another service put in. */
+export type CommandOutcome =
+  { readonly jobId: string; readonly queueName: string; readonly created: boolean } | AppError;
+
 const KEY_OUT_OF_SCOPE = 'The idempotency key is in use.';
 
 function requireQueue(caller: Principal, queueName: string): void {
@@ -80,6 +123,25 @@ function requireQueue(caller: Principal, queueName: string): void {
 function visibleId(caller: Principal, { jobId, queueName }: EnqueueOutcome): string {
   if (!canUseQueue(caller, queueName)) throw new AppError('CONFLICT', KEY_OUT_OF_SCOPE);
   return jobId;
+}
+
+function commandJob(command: EnqueueCommand, plan: PlanLimits | undefined): NewJob | AppError {
+  if (plan === undefined) return new AppError('NOT_FOUND', 'The organization does not exist.');
+  const { organizationId, id, queueName, scheduleId } = command;
+  try {
+    const fields = {
+      payload: command.payload,
+      priority: command.priority,
+      max_retries: command.maxRetries,
+      timeout_seconds: command.timeoutSeconds,
+      tags: command.tags,
+      idempotency_key: command.idempotencyKey,
+    };
+    return { ...newJob({ organizationId, plan }, queueName, fields), id, scheduleId };
+  } catch (error) {
+    if (error instanceof AppError) return error;
+    throw error;
+  }
 }
 
 function checkedKey(header: string | undefined): string | null {
@@ -107,11 +169,16 @@ function bulkJob(caller: Principal, request: BulkRequest, given: unknown): NewJo
   });
 }
 
-type JobFields = Partial<EnqueueRequest> & Pick<EnqueueRequest, 'payload' | 'priority'>;
+export type JobFields = Partial<EnqueueRequest> & Pick<EnqueueRequest, 'payload' | 'priority'>;
 
-function newJob(caller: Principal, queueName: string, fields: JobFields): NewJob {
+/** A job as its producer wants it, without origin or dependencies. @throws AppError `PAYLOAD_TOO_LARGE` */
+export function newJob(
+  caller: Pick<Principal, 'organizationId' | 'plan'>,
+  queueName: string,
+  fields: JobFields,
+): NewJob {
   const payload = JSON.stringify(fields.payload);
-  refuseLargePayload(caller, payload);
+  requirePayloadFits(caller.plan, payload);
   return {
     organizationId: caller.organizationId,
     id: uuidv7(),
@@ -126,22 +193,10 @@ function newJob(caller: Principal, queueName: string, fields: JobFields): NewJob
     idempotencyKey: fields.idempotency_key ?? null,
     scheduledAt: fields.scheduled_at ?? null,
     expiresAt: fields.expires_at ?? null,
-    waitsFor: null,
+    parentJobId: null,
+    workflowId: null,
+    scheduleId: null,
+    dependencyMode: null,
+    waitingOn: null,
   };
-}
-
-/** @throws AppError `PAYLOAD_TOO_LARGE` with the plan's limit */
-export function refuseLargePayload({ plan }: Principal, payload: string): void {
-  const bytes = Buffer.byteLength(payload);
-  const { max_payload_size_bytes: limit, tier } = plan;
-  if (bytes <= limit) return;
-  throw new AppError('PAYLOAD_TOO_LARGE', `Payload is ${bytes} bytes; the plan allows ${limit}.`, {
-    extra: {
-      error: 'payload_too_large',
-      current: bytes,
-      limit,
-      plan: tier,
-      upgrade_to: tier !== 'enterprise',
-    },
-  });
 }

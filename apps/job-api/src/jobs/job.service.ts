@@ -5,6 +5,7 @@ import {
   isUuid,
   type BatchStatus,
   type JobStats,
+  type JobStatus,
   type JobSummary,
   type ListQuery,
   type Principal,
@@ -13,6 +14,8 @@ import { QueueRepository } from '../queues/store/queue.repository.js';
 import { JobRepository, type JobDetail, type Scope } from './store/job.repository.js';
 
 const MAX_STATUS_IDS = 100;
+/** A job that is on its way from one waiting table to the other may be missed by a statement, not by the next. */
+const MAX_TRIES = 5;
 
 /** Use cases of whoever looks after jobs: read, list, cancel, retry, reorder. */
 @Injectable()
@@ -31,23 +34,6 @@ export class JobService {
 
   async list(caller: Principal, query: ListQuery): Promise<JobSummary[]> {
     return this.jobs.list(scopeOf(caller), query);
-  }
-
-  async deadLetters(
-    caller: Principal,
-    query: {
-      queue_name?: string | undefined;
-      tag?: string | undefined;
-      limit: number;
-      offset: number;
-    },
-  ) {
-    return this.jobs.deadLetters(scopeOf(caller), {
-      queueName: query.queue_name ?? null,
-      tag: query.tag ?? null,
-      limit: query.limit,
-      offset: query.offset,
-    });
   }
 
   /** @throws AppError `BAD_REQUEST` above 100 ids */
@@ -86,15 +72,18 @@ export class JobService {
   /** @throws AppError `NOT_FOUND`, `CONFLICT` when it has begun or ended */
   async cancel(caller: Principal, jobId: string): Promise<void> {
     const scope = scopeOf(caller);
-    if (isUuid(jobId) && (await this.jobs.cancel(scope, jobId))) return;
-    const { status } = await this.read(caller, jobId);
-    throw new AppError('CONFLICT', `A job that is ${status} cannot be cancelled.`);
+    for (let attempt = 1; ; attempt += 1) {
+      if (isUuid(jobId) && (await this.jobs.cancel(scope, jobId))) return;
+      const { status } = await this.read(caller, jobId);
+      if (hasNotBegun(status) && attempt < MAX_TRIES) continue;
+      throw new AppError('CONFLICT', `A job that is ${status} cannot be cancelled.`);
+    }
   }
 
-  /** @throws AppError `NOT_FOUND`, `CONFLICT` when it is not failed or a dead letter */
+  /** @throws AppError `NOT_FOUND`, `CONFLICT` when it is not failed or a dead letter, `QUOTA_EXCEEDED` */
   async retry(caller: Principal, jobId: string): Promise<JobDetail> {
     const scope = scopeOf(caller);
-    const isRetried = isUuid(jobId) && (await this.jobs.retry(scope, jobId));
+    const isRetried = isUuid(jobId) && (await this.jobs.retry(scope, jobId, caller.plan));
     const job = await this.read(caller, jobId);
     if (isRetried) return job;
     throw new AppError('CONFLICT', `A job that is ${job.status} cannot be retried.`);
@@ -102,9 +91,15 @@ export class JobService {
 
   /** @throws AppError `NOT_FOUND` when it is unknown, has begun or ended */
   async setPriority(caller: Principal, jobId: string, priority: number) {
-    const oldPriority = await this.jobs.setPriority(scopeOf(caller), jobId, priority);
-    if (oldPriority === undefined) throw unknownJob();
-    return { job_id: jobId, old_priority: oldPriority, new_priority: priority };
+    const scope = scopeOf(caller);
+    for (let attempt = 1; ; attempt += 1) {
+      const oldPriority = await this.jobs.setPriority(scope, jobId, priority);
+      if (oldPriority !== undefined) {
+        return { job_id: jobId, old_priority: oldPriority, new_priority: priority };
+      }
+      const { status } = await this.read(caller, jobId);
+      if (!hasNotBegun(status) || attempt === MAX_TRIES) throw unknownJob();
+    }
   }
 
   /** @throws AppError `NOT_FOUND` */
@@ -114,11 +109,15 @@ export class JobService {
   }
 }
 
-function scopeOf(caller: Principal): Scope {
+function hasNotBegun(status: JobStatus): boolean {
+  return status === 'pending' || status === 'scheduled';
+}
+
+export function scopeOf(caller: Principal): Scope {
   const queues = isUnrestricted(caller) ? null : caller.queues;
   return { organizationId: caller.organizationId, queues };
 }
 
-function unknownJob(): AppError {
+export function unknownJob(): AppError {
   return new AppError('NOT_FOUND', 'Job not found');
 }

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
-import { jobsApi } from '@spooled/contracts';
+import { dependenciesApi, jobsApi } from '@spooled/contracts';
 import { Route, withStatus, type RequestOf } from '@spooled/http';
+import { DependencyService } from './dependency.service.js';
 import { EnqueueService } from './enqueue.service.js';
 import { JobService } from './job.service.js';
 
@@ -10,6 +11,7 @@ export class JobsController {
   constructor(
     private readonly producer: EnqueueService,
     private readonly jobs: JobService,
+    private readonly dependencies: DependencyService,
   ) {}
 
   @Route(jobsApi.create)
@@ -27,11 +29,6 @@ export class JobsController {
   @Route(jobsApi.list)
   list({ principal, query }: RequestOf<typeof jobsApi.list>) {
     return this.jobs.list(principal, query);
-  }
-
-  @Route(jobsApi.deadLetters)
-  deadLetters({ principal, query }: RequestOf<typeof jobsApi.deadLetters>) {
-    return this.jobs.deadLetters(principal, query);
   }
 
   @Route(jobsApi.stats)
@@ -67,5 +64,15 @@ export class JobsController {
   @Route(jobsApi.logs)
   logs({ principal, params, query }: RequestOf<typeof jobsApi.logs>) {
     return this.jobs.logs(principal, params.id, query);
+  }
+
+  @Route(dependenciesApi.get)
+  readDependencies({ principal, params }: RequestOf<typeof dependenciesApi.get>) {
+    return this.dependencies.read(principal, params.id);
+  }
+
+  @Route(dependenciesApi.add)
+  addDependencies({ principal, params, body }: RequestOf<typeof dependenciesApi.add>) {
+    return this.dependencies.add(principal, params.id, body);
   }
 }

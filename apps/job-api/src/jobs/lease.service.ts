@@ -4,17 +4,19 @@ import {
   canUseQueue,
   isUnrestricted,
   isUuid,
+  requirePayloadFits,
   type ClaimedJob,
   type ClaimRequest,
   type Principal,
 } from '@spooled/contracts';
 import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
-import { refuseLargePayload } from './enqueue.service.js';
 import { LeaseRepository, type LeaseProof } from './store/lease.repository.js';
 import { WorkSignal } from './work-signal.js';
 
 /** A waiting claim looks again this often even when nobody told it to: hints may be lost. */
 const SAFETY_POLL_MS = 2000;
+/** How soon a claim that the queue's rate limit held back looks again. */
+const PACE_POLL_MS = 100;
 
 interface LeaseBody {
   readonly worker_id: string;
@@ -57,11 +59,11 @@ export class LeaseService {
       // Listening begins before looking, so that work which arrives in between is not slept through.
       const waiting = waitMs <= 0 ? undefined : this.work.listen(organizationId, call.queueName);
       try {
-        const jobs = await this.leases.claim(call);
+        const { jobs, isPaced } = await this.leases.claim(call);
         if (jobs.length > 0 && signal.aborted) await this.leases.unclaim(organizationId, jobs);
         if (signal.aborted) return { jobs: [] };
         if (jobs.length > 0 || waiting === undefined || this.work.isStopping) return { jobs };
-        await waiting.woken(waitMs, signal);
+        await waiting.woken(isPaced ? Math.min(waitMs, PACE_POLL_MS) : waitMs, signal);
         if (signal.aborted) return { jobs: [] };
       } finally {
         waiting?.stop();
@@ -76,7 +78,7 @@ export class LeaseService {
     body: LeaseBody & { readonly result?: unknown },
   ): Promise<{ success: true }> {
     const result = body.result === undefined ? null : JSON.stringify(body.result);
-    if (result !== null) refuseLargePayload(caller, result);
+    if (result !== null) requirePayloadFits(caller.plan, result);
     await this.leases.complete({ ...proofOf(caller, jobId, body), result });
     return { success: true };
   }

@@ -4,7 +4,9 @@ import { EventLog } from '@spooled/event-log';
 import { Database } from '@spooled/postgres';
 import { EventsByOrganization } from '../jobs/by-organization.js';
 import { statusChanged } from '../jobs/domain/job-events.js';
+import { JobMetrics } from '../jobs/job-metrics.js';
 import { Children } from '../jobs/store/children.js';
+import { WorkflowProgress } from '../workflows/store/workflow-progress.js';
 import { Loops } from './loops.js';
 import { expire } from './maintenance.sql.js';
 
@@ -17,6 +19,7 @@ interface ExpiredRow {
   readonly queue_name: string;
   readonly status: JobStatus;
   readonly rev: number;
+  readonly workflow_id: string | null;
   readonly at: Date;
 }
 
@@ -27,6 +30,8 @@ export class ExpirySweeper implements OnModuleInit {
     private readonly database: Database,
     private readonly eventLog: EventLog,
     private readonly children: Children,
+    private readonly workflows: WorkflowProgress,
+    private readonly metrics: JobMetrics,
     private readonly loops: Loops,
   ) {}
 
@@ -45,7 +50,9 @@ export class ExpirySweeper implements OnModuleInit {
       }
       const isParent = await this.children.among(transaction, rows);
       await this.children.cancel(transaction, rows.filter(isParent), events);
+      this.workflows.touch(transaction, rows);
       this.eventLog.append(transaction, events.entries());
+      transaction.afterCommit(() => this.metrics.cancelled.inc(rows.length));
       return rows.length;
     });
     return expired >= BATCH ? 0 : EVERY_MS;

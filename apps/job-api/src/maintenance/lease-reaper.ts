@@ -5,8 +5,10 @@ import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
 import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
 import { EventsByOrganization, QueuesByOrganization } from '../jobs/by-organization.js';
 import { statusChanged } from '../jobs/domain/job-events.js';
+import { JobMetrics } from '../jobs/job-metrics.js';
 import { Children } from '../jobs/store/children.js';
 import { WorkSignal } from '../jobs/work-signal.js';
+import { WorkflowProgress } from '../workflows/store/workflow-progress.js';
 import { Loops } from './loops.js';
 import { takeBackExpired, takeBackFromWorker } from './maintenance.sql.js';
 
@@ -19,6 +21,7 @@ interface LostRow {
   readonly rev: number;
   readonly worker_id: string;
   readonly has_budget: boolean;
+  readonly workflow_id: string | null;
   readonly at: Date;
 }
 
@@ -31,6 +34,8 @@ export class LeaseReaper implements OnModuleInit {
     private readonly database: Database,
     private readonly eventLog: EventLog,
     private readonly children: Children,
+    private readonly workflows: WorkflowProgress,
+    private readonly jobMetrics: JobMetrics,
     private readonly work: WorkSignal,
     private readonly loops: Loops,
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
@@ -52,17 +57,21 @@ export class LeaseReaper implements OnModuleInit {
     });
   }
 
-  /** Puts every job of a worker back; `requested` keeps the retry count, `stale` counts as a lost lease. */
+  /**
+   * Puts every job of a worker back; `requested` keeps the retry count, `stale` counts as a lost lease. `leasedBefore`:
+   * only what it leased until then, because the worker may have come back since.
+   */
   async releaseWorker(
     organizationId: string,
     workerId: string,
     cause: 'requested' | 'stale',
+    leasedBefore: string | null,
   ): Promise<number> {
     const reason = cause === 'stale' ? 'worker_lost' : 'worker_deregistered';
     let released = 0;
     for (;;) {
       const taken = await this.database.transaction([organizationId], (transaction) =>
-        this.#takeBack(transaction, { organizationId, workerId }, reason),
+        this.#takeBack(transaction, { organizationId, workerId, leasedBefore }, reason),
       );
       released += taken;
       if (taken < BATCH) return released;
@@ -71,7 +80,7 @@ export class LeaseReaper implements OnModuleInit {
 
   async #takeBack(
     transaction: Transaction,
-    worker: { organizationId: string; workerId: string } | null,
+    worker: { organizationId: string; workerId: string; leasedBefore: string | null } | null,
     reason: 'lease_expired' | 'worker_lost' | 'worker_deregistered',
   ): Promise<number> {
     const costsTry = reason !== 'worker_deregistered';
@@ -83,6 +92,7 @@ export class LeaseReaper implements OnModuleInit {
             costsTry,
             worker.organizationId,
             worker.workerId,
+            worker.leasedBefore,
           ]);
     const events = new EventsByOrganization();
     const ready = new QueuesByOrganization();
@@ -97,11 +107,13 @@ export class LeaseReaper implements OnModuleInit {
     const lost = rows.filter(({ has_budget }) => !has_budget);
     const isParent = await this.children.among(transaction, lost);
     await this.children.cancel(transaction, lost.filter(isParent), events);
+    this.workflows.touch(transaction, lost);
     this.eventLog.append(transaction, events.entries());
     transaction.afterCommit(() => {
       this.work.announce(ready);
       if (rows.length === 0) return;
       if (costsTry) this.#expired.inc(rows.length);
+      this.jobMetrics.deadLettered.inc(lost.length);
       this.logger.info({ jobs: rows.length, reason }, 'leases taken back');
     });
     return rows.length;

@@ -1,9 +1,8 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { authRpc } from '@spooled/contracts';
-import { Bus } from '@spooled/nats';
-import { Database } from '@spooled/postgres';
+import { Plans } from '@spooled/access';
+import { Database, type Statement } from '@spooled/postgres';
 import { Loops } from './loops.js';
-import { organizationsWithFinishedJobs, pruneFinished } from './maintenance.sql.js';
+import { organizationsWithFinishedJobs, pruneFinished, pruneWorkflows } from './maintenance.sql.js';
 
 /** Small enough that no other statement waits long behind one. */
 const BATCH = 1000;
@@ -15,7 +14,7 @@ const FIRST_ORGANIZATION = '00000000-0000-0000-0000-000000000000';
 export class RetentionPruner implements OnModuleInit {
   constructor(
     private readonly database: Database,
-    private readonly bus: Bus,
+    private readonly plans: Plans,
     private readonly loops: Loops,
   ) {}
 
@@ -33,23 +32,24 @@ export class RetentionPruner implements OnModuleInit {
       const last = rows.at(-1);
       if (last === undefined) break;
       after = last.organization_id;
-      const { organizations } = await this.bus.request(authRpc.retention, {
-        organizationIds: rows.map(({ organization_id }) => organization_id),
-      });
-      for (const { organizationId, jobRetentionDays } of organizations) {
-        await this.#pruneOrganization(organizationId, jobRetentionDays, signal);
+      const plans = await this.plans.many(rows.map(({ organization_id }) => organization_id));
+      for (const [organizationId, plan] of plans) {
+        // Jobs of a workflow stay as long as the workflow does.
+        await this.#prune(pruneWorkflows, organizationId, plan.job_retention_days, signal);
+        await this.#prune(pruneFinished, organizationId, plan.job_retention_days, signal);
       }
     }
     return EVERY_MS;
   }
 
-  async #pruneOrganization(
+  async #prune(
+    statement: Statement,
     organizationId: string,
     retentionDays: number,
     signal: AbortSignal,
   ): Promise<void> {
     while (!signal.aborted) {
-      const [row] = await this.database.query<{ pruned: number }>([organizationId], pruneFinished, [
+      const [row] = await this.database.query<{ pruned: number }>([organizationId], statement, [
         organizationId,
         retentionDays,
         BATCH,

@@ -1,4 +1,6 @@
 import type { Migration } from '@spooled/postgres';
 import { jobsMigration } from './0001-jobs.js';
+import { dependenciesMigration } from './0002-dependencies-workflows-pace.js';
 
-export const migrations: readonly Migration[] = [jobsMigration];
+/** Every migration of schema `jobs`, oldest first. */
+export const migrations: readonly Migration[] = [jobsMigration, dependenciesMigration];

@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { Plans } from '@spooled/access';
 import {
   AppError,
   canUseQueue,
@@ -16,13 +17,16 @@ import { Bus } from '@spooled/nats';
 import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
 import { QueuesByOrganization } from '../jobs/by-organization.js';
 import { WorkSignal } from '../jobs/work-signal.js';
-import { QueueRepository } from './store/queue.repository.js';
+import { QueueRemoval } from './store/queue-removal.js';
+import { QueueRepository, type QueueTraces } from './store/queue.repository.js';
 
-/** Use cases of whoever runs queues: look, configure, pause, resume. */
+/** Use cases of whoever runs queues: look, configure, pause, resume, delete. */
 @Injectable()
 export class QueueService {
   constructor(
     private readonly queues: QueueRepository,
+    private readonly removal: QueueRemoval,
+    private readonly plans: Plans,
     private readonly work: WorkSignal,
     private readonly bus: Bus,
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
@@ -42,10 +46,11 @@ export class QueueService {
     );
   }
 
-  /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED` */
+  /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED`, `QUOTA_EXCEEDED`, `FEATURE_DISABLED` */
   async configure(caller: Principal, queueName: string, config: QueueConfig): Promise<Queue> {
     checkQueue(caller, queueName);
-    const queue = await this.queues.configure(caller.organizationId, queueName, config);
+    const { organizationId, plan } = caller;
+    const queue = await this.queues.configure(organizationId, plan, queueName, config);
     this.#announce(caller.organizationId, queueName, queue.enabled);
     return queue;
   }
@@ -74,8 +79,10 @@ export class QueueService {
 
   /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED`, `NOT_FOUND` for a queue that neither is configured nor has jobs */
   async pause(caller: Principal, queueName: string, reason: string | null) {
-    await this.read(caller, queueName);
-    const pausedAt = await this.queues.pause(caller.organizationId, queueName, reason);
+    checkQueue(caller, queueName);
+    const { organizationId, plan } = caller;
+    const pausedAt = await this.queues.pause(organizationId, plan, queueName, reason);
+    if (pausedAt === undefined) throw unknownQueue();
     this.#announce(caller.organizationId, queueName, false);
     return {
       queue_name: queueName,
@@ -94,17 +101,46 @@ export class QueueService {
     return { queue_name: queueName, resumed: true as const, paused_duration_secs: pausedSecs };
   }
 
-  /** A queue nobody configured exists while it has jobs. */
+  /**
+   * Deletes the configuration of a queue without pending or processing jobs, or everything: `deleteJobs`.
+   * @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED`, `NOT_FOUND`, `CONFLICT`
+   */
+  async delete(caller: Principal, queueName: string, deleteJobs: boolean): Promise<void> {
+    checkQueue(caller, queueName);
+    const { organizationId } = caller;
+    if (deleteJobs) {
+      requireRemovable(await this.queues.traces(organizationId, queueName));
+      await this.removal.remove(organizationId, queueName);
+    } else {
+      const found = await this.queues.removeIdle(organizationId, queueName);
+      if (!found.isRemoved) throw notIdle(found);
+    }
+    this.#announce(organizationId, queueName, true);
+  }
+
+  /**
+   * Remembers which queues the active schedules of an organization feed, always all of them.
+   * @throws AppError `QUOTA_EXCEEDED`, `FEATURE_DISABLED`
+   */
+  async setScheduled(organizationId: string, queueNames: readonly string[]): Promise<void> {
+    const plan = await this.plans.of(organizationId);
+    // Schedules of an organization that is no more feed nothing.
+    await this.queues.setScheduled(organizationId, plan, plan === null ? [] : queueNames);
+  }
+
+  /** A queue nobody configured exists while it has jobs, or a schedule that feeds it. */
   async #implicit(organizationId: string, queueName: string): Promise<Queue> {
-    const [found] = await this.queues.list(organizationId, [queueName]);
-    if (found === undefined) throw unknownQueue();
+    const { hasJobs, isScheduled } = await this.queues.traces(organizationId, queueName);
+    if (!hasJobs && !isScheduled) throw unknownQueue();
     const now = new Date().toISOString();
     return {
-      ...found,
       id: `implicit:${queueName}`,
       organization_id: organizationId,
+      queue_name: queueName,
       max_retries: this.config.QUEUE_DEFAULT_MAX_RETRIES,
       default_timeout: this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
+      rate_limit: null,
+      enabled: true,
       settings: { implicit: true },
       created_at: now,
       updated_at: now,
@@ -138,6 +174,25 @@ function checkQueue(caller: Principal, queueName: string): void {
   if (!canUseQueue(caller, queueName)) {
     throw new AppError('ACCESS_DENIED', `This key may not use the queue ${queueName}.`);
   }
+}
+
+/** @throws AppError `NOT_FOUND`, `CONFLICT` when there is nothing of it that could be deleted here */
+function requireRemovable({ isConfigured, hasJobs, isScheduled }: QueueTraces): void {
+  if (isConfigured || hasJobs) return;
+  if (!isScheduled) throw unknownQueue();
+  const message = 'An active schedule feeds this queue: pause or delete the schedule.';
+  throw new AppError('CONFLICT', message);
+}
+
+/** Why a configuration was not deleted. */
+function notIdle(found: QueueTraces & { readonly isBusy: boolean }): AppError {
+  if (found.isConfigured && found.isBusy) {
+    const message = 'The queue has pending or processing jobs; delete_jobs=true deletes them too.';
+    return new AppError('CONFLICT', message);
+  }
+  if (!found.hasJobs && !found.isScheduled) return unknownQueue();
+  const message = 'The queue has no configuration to delete; delete_jobs=true deletes its jobs.';
+  return new AppError('CONFLICT', message);
 }
 
 function unknownQueue(): AppError {

@@ -37,4 +37,9 @@ export class QueuesController {
   resume({ principal, params }: RequestOf<typeof queuesApi.resume>) {
     return this.queues.resume(principal, params.name);
   }
+
+  @Route(queuesApi.delete)
+  delete({ principal, params, query }: RequestOf<typeof queuesApi.delete>) {
+    return this.queues.delete(principal, params.name, query.delete_jobs);
+  }
 }

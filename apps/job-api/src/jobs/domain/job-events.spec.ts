@@ -20,9 +20,14 @@ const bytesOf = (event: StoredEvent) => Buffer.byteLength(JSON.stringify(event))
 
 describe('the events of a job', () => {
   it('tell that it was created', () => {
-    expect(jobCreated(transition, -3, 'scheduled')).toEqual({
+    const plain = { workflowId: null, scheduleId: null };
+    expect(jobCreated(transition, -3, 'scheduled', plain)).toEqual({
       type: 'JobCreated',
       data: { ...subject, priority: -3, status: 'scheduled' },
+    });
+    expect(jobCreated(transition, 0, 'pending', { workflowId: 'w', scheduleId: 's' })).toEqual({
+      type: 'JobCreated',
+      data: { ...subject, priority: 0, status: 'pending', workflow_id: 'w', schedule_id: 's' },
     });
   });
 

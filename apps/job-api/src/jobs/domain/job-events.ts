@@ -18,8 +18,18 @@ export function jobCreated(
   transition: Transition,
   priority: number,
   status: JobStatus,
+  origin: { readonly workflowId: string | null; readonly scheduleId: string | null },
 ): StoredEvent {
-  return { type: 'JobCreated', data: { ...subject(transition), priority, status } };
+  return {
+    type: 'JobCreated',
+    data: {
+      ...subject(transition),
+      priority,
+      status,
+      ...(origin.workflowId === null ? {} : { workflow_id: origin.workflowId }),
+      ...(origin.scheduleId === null ? {} : { schedule_id: origin.scheduleId }),
+    },
+  };
 }
 
 export function statusChanged(

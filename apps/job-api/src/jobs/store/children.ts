@@ -1,10 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { Metrics } from '@spooled/telemetry';
+import type { JobStatus } from '@spooled/contracts';
 import type { Transaction } from '@spooled/postgres';
 import { QueuesByOrganization, type EventsByOrganization } from '../by-organization.js';
 import { statusChanged } from '../domain/job-events.js';
+import { WorkflowProgress } from '../../workflows/store/workflow-progress.js';
+import { JobMetrics } from '../job-metrics.js';
 import { WorkSignal } from '../work-signal.js';
-import { cancelChildren, parentsAmong, releaseChildren } from './job.sql.js';
+import { cancelChildren, parentsAmong, releaseChildren } from './dependency.sql.js';
 
 interface Parent {
   readonly organization_id: string;
@@ -17,12 +19,18 @@ interface Child extends Parent {
   readonly at: Date;
 }
 
-/** Jobs that wait for a parent: moved on in the very transaction that ends it. */
+interface CancelledChild extends Child {
+  readonly status: JobStatus;
+  readonly workflow_id: string | null;
+}
+
+/** Jobs that depend on others: moved on in the very transaction that ends those. */
 @Injectable()
 export class Children {
   constructor(
     private readonly work: WorkSignal,
-    private readonly metrics: Metrics,
+    private readonly workflows: WorkflowProgress,
+    private readonly metrics: JobMetrics,
   ) {}
 
   /**
@@ -46,15 +54,17 @@ export class Children {
     events: EventsByOrganization,
   ): Promise<void> {
     if (parents.length === 0) return;
-    const rows = await transaction.query<Child & { is_scheduled: boolean }>(
+    const rows = await transaction.query<Child & { status: JobStatus }>(
       releaseChildren,
       columns(parents),
     );
     const ready = new QueuesByOrganization();
     for (const row of rows) {
-      if (row.is_scheduled) {
-        events.add(row.organization_id, statusChanged(moved(row), 'pending', 'scheduled'));
-      } else ready.add(row.organization_id, row.queue_name);
+      const { organization_id, status, queue_name } = row;
+      ready.add(organization_id, queue_name);
+      // One that was pending is so still: nothing changed that a client could see.
+      if (status === 'scheduled')
+        events.add(organization_id, statusChanged(moved(row), status, 'pending'));
     }
     transaction.afterCommit(() => {
       this.work.announce(ready);
@@ -70,16 +80,13 @@ export class Children {
   ): Promise<void> {
     let generation = parents;
     while (generation.length > 0) {
-      const rows = await transaction.query<Child>(cancelChildren, columns(generation));
+      const rows = await transaction.query<CancelledChild>(cancelChildren, columns(generation));
+      this.workflows.touch(transaction, rows);
       for (const row of rows) {
-        const more = { reason: 'parent_not_completed' };
-        events.add(row.organization_id, statusChanged(moved(row), 'pending', 'cancelled', more));
+        const more = { reason: 'dependency_not_completed' };
+        events.add(row.organization_id, statusChanged(moved(row), row.status, 'cancelled', more));
       }
-      transaction.afterCommit(() =>
-        this.metrics
-          .counter({ name: 'spooled_jobs_cancelled_total', help: 'Jobs cancelled.' })
-          .inc(rows.length),
-      );
+      transaction.afterCommit(() => this.metrics.cancelled.inc(rows.length));
       generation = rows;
     }
   }

@@ -3,22 +3,24 @@ import { sql } from '@spooled/postgres';
 /**
  * Inserts a batch of jobs: key, body, and the row that is their state. Keys are taken in key order, so two batches
  * with the same keys cannot wait for each other in a ring. Rows whose key is taken already are left out of the answer.
- * $15 and $16 are the server's defaults for retries and time-out.
+ * $18 and $19 are the server's defaults for retries and time-out.
  */
 export const enqueue = sql(
   'jobs.enqueue',
   `
   with input as materialized (
     select i.ord, i.organization_id, i.id, i.queue_name, i.payload, i.priority,
-      coalesce(i.max_retries, q.max_retries, $15::int)::smallint as max_retries,
-      coalesce(i.timeout_seconds, q.default_timeout, $16::int) as timeout_seconds,
+      coalesce(i.max_retries, q.max_retries, $18::int)::smallint as max_retries,
+      coalesce(i.timeout_seconds, q.default_timeout, $19::int) as timeout_seconds,
       i.tags, i.completion_webhook, i.completion_webhook_secret, i.idempotency_key,
-      i.scheduled_at, i.expires_at, i.waits_for,
-      case when i.waits_for is null and i.scheduled_at > now() then 'scheduled' else 'pending' end as status
+      i.scheduled_at, i.expires_at, i.parent_job_id, i.workflow_id, i.dependency_mode, i.waiting_on,
+      case when i.waiting_on is null and i.scheduled_at > now() then 'scheduled' else 'pending' end as status
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::json[], $5::smallint[], $6::int[], $7::int[], $8::jsonb[],
-      $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::uuid[]) with ordinality
+      $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[],
+      $17::smallint[]) with ordinality
       as i(organization_id, id, queue_name, payload, priority, max_retries, timeout_seconds, tags,
-        completion_webhook, completion_webhook_secret, idempotency_key, scheduled_at, expires_at, waits_for, ord)
+        completion_webhook, completion_webhook_secret, idempotency_key, scheduled_at, expires_at, parent_job_id, workflow_id,
+        dependency_mode, waiting_on, ord)
     left join jobs.queue q on q.organization_id = i.organization_id and q.queue_name = i.queue_name
   ),
   keyed as (
@@ -33,22 +35,23 @@ export const enqueue = sql(
   ),
   bodies as (
     insert into jobs.job (organization_id, id, queue_name, payload, max_retries, timeout_seconds, tags, parent_job_id,
-      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, created_at)
-    select organization_id, id, queue_name, payload, max_retries, timeout_seconds, tags, waits_for,
-      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, now()
+      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, created_at)
+    select organization_id, id, queue_name, payload, max_retries, timeout_seconds, tags, parent_job_id,
+      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, now()
     from fresh order by ord
   ),
   ready as (
-    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at, updated_at)
-    select organization_id, id, queue_name, priority, 0, 1, scheduled_at, expires_at, now()
-    from fresh where status = 'pending' and waits_for is null order by ord
+    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at, workflow_id,
+      updated_at)
+    select organization_id, id, queue_name, priority, 0, 1, scheduled_at, expires_at, workflow_id, now()
+    from fresh where status = 'pending' and waiting_on is null order by ord
   ),
   deferred as (
-    insert into jobs.job_deferred (organization_id, id, queue_name, priority, status, retry_count, rev, due_at, waits_for,
-      scheduled_at, expires_at, updated_at)
-    select organization_id, id, queue_name, priority, status, 0, 1, scheduled_at, waits_for,
-      scheduled_at, expires_at, now()
-    from fresh where status = 'scheduled' or waits_for is not null
+    insert into jobs.job_deferred (organization_id, id, queue_name, priority, status, retry_count, rev, due_at, waiting_on,
+      scheduled_at, expires_at, workflow_id, updated_at)
+    select organization_id, id, queue_name, priority, status, 0, 1, scheduled_at, waiting_on,
+      scheduled_at, expires_at, workflow_id, now()
+    from fresh where status = 'scheduled' or waiting_on is not null
   ),
   counted as (
     insert into jobs.counter_delta (organization_id, queue_name, created, pending, scheduled)
@@ -91,28 +94,18 @@ export const jobsByKey = sql(
   select ord::int, job_id, queue_name from hit`,
 );
 
-/** Locks a parent where it stands, so that it cannot end before its child is written. No row: it ended or never was. */
-export const holdParent = sql(
-  'jobs.hold-parent',
+/** Which idempotency keys are taken. */
+export const takenKeys = sql(
+  'jobs.taken-keys',
   `
-  with ready as (
-    select queue_name from jobs.job_ready where organization_id = $1 and id = $2 for share
-  ), deferred as (
-    select queue_name from jobs.job_deferred where organization_id = $1 and id = $2 for share
-  ), running as (
-    select queue_name from jobs.job_running where organization_id = $1 and id = $2 for share
-  )
-  select queue_name from ready union all select queue_name from deferred union all select queue_name from running`,
+  select k.organization_id, k.key from unnest($1::uuid[], $2::text[]) as i(organization_id, key)
+  join jobs.idempotency_key k on k.organization_id = i.organization_id and k.key = i.key`,
 );
 
-/** How a job ended, if it did. */
-export const endOf = sql(
-  'jobs.end-of',
-  `select queue_name, status from jobs.job_finished where organization_id = $1 and id = $2`,
-);
-
-/** Names the parent of a job that need not wait for it any more. */
-export const adopt = sql(
-  'jobs.adopt',
-  `update jobs.job set parent_job_id = $3 where organization_id = $1 and id = $2`,
+/** Which of these ids are jobs already. */
+export const knownIds = sql(
+  'jobs.known-ids',
+  `
+  select j.id from unnest($1::uuid[], $2::uuid[]) as i(organization_id, id)
+  join jobs.job j on j.organization_id = i.organization_id and j.id = i.id`,
 );

@@ -1,15 +1,22 @@
 import { Injectable } from '@nestjs/common';
 import {
   isUuid,
+  type DependencyMode,
   type Job,
   type JobStatus,
   type JobSummary,
   type ListQuery,
+  type PlanLimits,
 } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
 import { Database } from '@spooled/postgres';
 import { EventsByOrganization, QueuesByOrganization } from '../by-organization.js';
+import { retryByIds } from '../../dead-letters/store/dead-letter.sql.js';
 import { statusChanged } from '../domain/job-events.js';
+import { limitsJobs } from '../../quotas/domain/tally.js';
+import { holdCounts } from '../../quotas/quotas.js';
+import { WorkflowProgress } from '../../workflows/store/workflow-progress.js';
+import { JobMetrics } from '../job-metrics.js';
 import { WorkSignal } from '../work-signal.js';
 import { Children } from './children.js';
 import * as jobSql from './job.sql.js';
@@ -38,6 +45,8 @@ export class JobRepository {
     private readonly eventLog: EventLog,
     private readonly work: WorkSignal,
     private readonly children: Children,
+    private readonly workflows: WorkflowProgress,
+    private readonly metrics: JobMetrics,
   ) {}
 
   async read(scope: Scope, jobId: string): Promise<JobDetail | undefined> {
@@ -57,19 +66,6 @@ export class JobRepository {
     const queueName = query.queue_name ?? query.queue ?? null;
     const values = [queueName, tag ?? null, limit, offset];
     return (await this.#query<SummaryRow>(scope, statement, values)).map(toSummary);
-  }
-
-  async deadLetters(
-    scope: Scope,
-    filter: { queueName: string | null; tag: string | null; limit: number; offset: number },
-  ): Promise<(JobSummary & { last_error: string | null; updated_at: string })[]> {
-    const values = [filter.queueName, filter.tag, filter.limit, filter.offset];
-    const rows = await this.#query<SummaryRow>(scope, jobSql.deadLetters, values);
-    return rows.map((row) => ({
-      ...toSummary(row),
-      last_error: row.last_error,
-      updated_at: row.updated_at.toISOString(),
-    }));
   }
 
   async snapshot(
@@ -96,17 +92,29 @@ export class JobRepository {
       events.add(scope.organizationId, statusChanged(moved(row), row.status, 'cancelled'));
       const isParent = await this.children.among(transaction, rows);
       await this.children.cancel(transaction, rows.filter(isParent), events);
+      this.workflows.touch(transaction, rows);
       this.eventLog.append(transaction, events.entries());
+      transaction.afterCommit(() => this.metrics.cancelled.inc());
       return true;
     });
   }
 
-  /** Whether the job was failed or a dead letter and is pending now. */
-  async retry(scope: Scope, jobId: string): Promise<boolean> {
-    return this.database.transaction([scope.organizationId], async (transaction) => {
-      const values = scoped(scope, [jobId]);
-      const [row] = await transaction.query<MovedRow>(jobSql.retry, values);
+  /**
+   * Whether the job was failed or a dead letter and is pending now.
+   * @throws AppError `QUOTA_EXCEEDED` when the plan has no room for one more active job
+   */
+  async retry(scope: Scope, jobId: string, plan: PlanLimits): Promise<boolean> {
+    const { organizationId } = scope;
+    return this.database.transaction([organizationId], async (transaction) => {
+      const tally = limitsJobs(plan)
+        ? (await holdCounts(transaction, [organizationId])).get(organizationId)
+        : undefined;
+      const values = scoped(scope, [[jobId]]);
+      const [row] = await transaction.query<MovedRow>(retryByIds, values);
       if (row === undefined) return false;
+      const refusal = tally?.add(plan, { revivedJobs: 1 }) ?? null;
+      if (refusal !== null) throw refusal;
+      this.workflows.touch(transaction, [row]);
       const events = new EventsByOrganization();
       events.add(scope.organizationId, statusChanged(moved(row), row.status, 'pending'));
       this.eventLog.append(transaction, events.entries());
@@ -153,10 +161,11 @@ interface MovedRow {
   readonly queue_name: string;
   readonly status: JobStatus;
   readonly rev: number;
+  readonly workflow_id: string | null;
   readonly at: Date;
 }
 
-interface SummaryRow {
+export interface SummaryRow {
   readonly id: string;
   readonly queue_name: string;
   readonly status: JobStatus;
@@ -184,6 +193,8 @@ interface DetailRow extends SummaryRow {
   readonly lease_id: string | null;
   readonly lease_expires_at: Date | null;
   readonly idempotency_key: string | null;
+  readonly workflow_id: string | null;
+  readonly dependency_mode: DependencyMode | null;
   readonly dependencies_met: boolean;
   readonly percent: number | null;
   readonly message: string | null;
@@ -198,7 +209,7 @@ function moved({ organization_id, id, queue_name, rev, at }: MovedRow) {
   return { organizationId: organization_id, jobId: id, queueName: queue_name, rev, at };
 }
 
-function toSummary(row: SummaryRow): JobSummary {
+export function toSummary(row: SummaryRow): JobSummary {
   return {
     id: row.id,
     queue_name: row.queue_name,
@@ -240,8 +251,8 @@ function toJob(row: DetailRow): JobDetail {
     lease_expires_at: wire(row.lease_expires_at),
     idempotency_key: row.idempotency_key,
     updated_at: row.updated_at.toISOString(),
-    workflow_id: null,
-    dependency_mode: null,
+    workflow_id: row.workflow_id,
+    dependency_mode: row.dependency_mode,
     dependencies_met: row.dependencies_met,
     progress:
       row.percent === null

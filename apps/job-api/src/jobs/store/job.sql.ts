@@ -4,7 +4,8 @@ import { sql, type Statement } from '@spooled/postgres';
 const STATE = `
   s.id, s.queue_name, s.status, s.priority, s.retry_count, s.rev, s.scheduled_at, s.started_at, s.completed_at,
   s.last_error, s.updated_at`;
-const SUMMARY = `${STATE}, j.max_retries, j.created_at`;
+/** What a summary of a job shows: of its state `s` and its body `j`. */
+export const SUMMARY = `${STATE}, j.max_retries, j.created_at`;
 const IN_SCOPE = `($2::text[] is null or s.queue_name = any ($2))`;
 
 /** Everything about one job. $2 is the queue scope, null = all. */
@@ -12,7 +13,7 @@ export const read = sql(
   'jobs.read',
   `
   select ${SUMMARY}, j.organization_id, j.payload, s.result, j.expires_at, j.tags, j.timeout_seconds, j.parent_job_id,
-    j.completion_webhook, s.worker_id, s.lease_id, s.lease_expires_at, j.idempotency_key, s.dependencies_met,
+    j.completion_webhook, s.worker_id, s.lease_id, s.lease_expires_at, j.idempotency_key, j.workflow_id, j.dependency_mode, s.dependencies_met,
     p.percent, p.message, p.updated_at as progress_at
   from jobs.job_state s
   join jobs.job j on j.organization_id = s.organization_id and j.id = s.id
@@ -78,18 +79,20 @@ export const cancel = sql(
   `
   with ready as (
     delete from jobs.job_ready s where s.organization_id = $1 and ${IN_SCOPE} and s.id = $3
-    returning organization_id, id, queue_name, 'pending' as status, priority, retry_count, rev, scheduled_at, started_at, last_worker_id
+    returning organization_id, id, queue_name, 'pending' as status, priority, retry_count, rev, scheduled_at, started_at,
+      last_worker_id, workflow_id, clock_timestamp() as at
   ),
   deferred as (
     delete from jobs.job_deferred s where s.organization_id = $1 and ${IN_SCOPE} and s.id = $3
-    returning organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at, started_at, last_worker_id
+    returning organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at, started_at,
+      last_worker_id, workflow_id, clock_timestamp() as at
   ),
   gone as (select * from ready union all select * from deferred),
   finished as (
     insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
-      started_at, completed_at, worker_id, updated_at)
+      started_at, completed_at, worker_id, workflow_id, updated_at)
     select organization_id, id, queue_name, 'cancelled', priority, retry_count, rev + 1, scheduled_at,
-      started_at, now(), last_worker_id, now()
+      started_at, at, last_worker_id, workflow_id, at
     from gone
   ),
   counted as (
@@ -98,32 +101,7 @@ export const cancel = sql(
       -(count(*) filter (where status = 'scheduled')), count(*)
     from gone group by organization_id, queue_name
   )
-  select organization_id, id, queue_name, status, rev + 1 as rev, now() as at from gone`,
-);
-
-/** Returns a job that was given up to pending, with a fresh budget. */
-export const retry = sql(
-  'jobs.retry',
-  `
-  with gone as (
-    delete from jobs.job_finished s
-    where s.organization_id = $1 and ${IN_SCOPE} and s.id = $3 and s.status in ('failed', 'deadletter')
-    returning s.*
-  ),
-  ready as (
-    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, expires_at, started_at, updated_at)
-    select g.organization_id, g.id, g.queue_name, g.priority, 0, g.rev + 1,
-      case when j.expires_at > now() then j.expires_at end, g.started_at, now()
-    from gone g join jobs.job j on j.organization_id = g.organization_id and j.id = g.id
-  ),
-  audited as (
-    delete from jobs.dead_letter d using gone g where d.organization_id = g.organization_id and d.job_id = g.id
-  ),
-  counted as (
-    insert into jobs.counter_delta (organization_id, queue_name, pending, deadletter, is_activity)
-    select organization_id, queue_name, count(*), -count(*), false from gone group by organization_id, queue_name
-  )
-  select organization_id, id, queue_name, status, rev + 1 as rev, now() as at from gone`,
+  select organization_id, id, queue_name, status, rev + 1 as rev, workflow_id, at from gone`,
 );
 
 /** Changes the priority of a job that has not begun. */
@@ -145,88 +123,10 @@ export const setPriority = sql(
   select old_priority from ready union all select old_priority from deferred`,
 );
 
-/**
- * Which of these jobs others wait for. A statement of its own, after the one that ended them: that one may have waited
- * for a child that was being made, and would not see it.
- */
-export const parentsAmong = sql(
-  'jobs.parents-among',
-  `
-  select distinct d.organization_id, d.waits_for as id
-  from unnest($1::uuid[], $2::uuid[]) as p(organization_id, id)
-  join jobs.job_deferred d on d.organization_id = p.organization_id and d.waits_for = p.id`,
-);
-
-/** Jobs whose parent completed: claimable, or scheduled if their time is still to come. */
-export const releaseChildren = sql(
-  'jobs.release-children',
-  `
-  with gone as (
-    delete from jobs.job_deferred s
-    using unnest($1::uuid[], $2::uuid[]) as p(organization_id, id)
-    where s.organization_id = p.organization_id and s.waits_for = p.id
-    returning s.*
-  ),
-  ready as (
-    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at, updated_at)
-    select organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at, now()
-    from gone where scheduled_at is null or scheduled_at <= now()
-  ),
-  deferred as (
-    insert into jobs.job_deferred (organization_id, id, queue_name, priority, status, retry_count, rev, due_at, scheduled_at,
-      expires_at, updated_at)
-    select organization_id, id, queue_name, priority, 'scheduled', retry_count, rev + 1, scheduled_at, scheduled_at,
-      expires_at, now()
-    from gone where scheduled_at > now()
-  ),
-  counted as (
-    insert into jobs.counter_delta (organization_id, queue_name, pending, scheduled)
-    select organization_id, queue_name, -count(*), count(*) from gone where scheduled_at > now()
-    group by organization_id, queue_name
-  )
-  select organization_id, id, queue_name, rev + 1 as rev, now() as at, coalesce(scheduled_at > now(), false) as is_scheduled
-  from gone`,
-);
-
-/** Jobs whose parent ended otherwise are cancelled. */
-export const cancelChildren = sql(
-  'jobs.cancel-children',
-  `
-  with gone as (
-    delete from jobs.job_deferred s
-    using unnest($1::uuid[], $2::uuid[]) as p(organization_id, id)
-    where s.organization_id = p.organization_id and s.waits_for = p.id
-    returning s.*
-  ),
-  finished as (
-    insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
-      completed_at, last_error, updated_at)
-    select organization_id, id, queue_name, 'cancelled', priority, retry_count, rev + 1, scheduled_at,
-      now(), 'Parent job did not complete', now()
-    from gone
-  ),
-  counted as (
-    insert into jobs.counter_delta (organization_id, queue_name, pending, cancelled)
-    select organization_id, queue_name, -count(*), count(*) from gone group by organization_id, queue_name
-  )
-  select organization_id, id, queue_name, rev + 1 as rev, now() as at from gone`,
-);
-
 /** Log lines of a job, oldest first. */
 export const readLog = sql(
   'jobs.read-log',
   `
   select line, logged_at from jobs.job_log
   where organization_id = $1 and id = $2 order by line_number limit $3 offset $4`,
-);
-
-/** Dead letters, newest first. $3 queue, $4 tag, $5 limit, $6 offset. */
-export const deadLetters = sql(
-  'jobs.dead-letters',
-  `
-  select ${SUMMARY}
-  from jobs.job_finished s join jobs.job j on j.organization_id = s.organization_id and j.id = s.id
-  where s.organization_id = $1 and ${IN_SCOPE} and s.status = 'deadletter'
-    and ($3::text is null or s.queue_name = $3) and ($4::text is null or j.tags ? $4)
-  order by s.completed_at desc, s.id desc limit $5 offset $6`,
 );

@@ -12,7 +12,9 @@ import { Metrics } from '@spooled/telemetry';
 import { EventsByOrganization, QueuesByOrganization } from '../by-organization.js';
 import { jobCompleted, jobFailed, statusChanged } from '../domain/job-events.js';
 import { backoffJitterMs, backoffLadderMs } from '../domain/retry-policy.js';
+import { JobMetrics } from '../job-metrics.js';
 import { WorkSignal } from '../work-signal.js';
+import { WorkflowProgress } from '../../workflows/store/workflow-progress.js';
 import { Children } from './children.js';
 import * as leaseSql from './lease.sql.js';
 
@@ -22,6 +24,12 @@ export interface ClaimCall {
   readonly workerId: string;
   readonly limit: number;
   readonly leaseSecs: number;
+}
+
+export interface ClaimOutcome {
+  readonly jobs: readonly ClaimedJob[];
+  /** The queue's rate limit held jobs back: there may be more in a moment. */
+  readonly isPaced: boolean;
 }
 
 /** What a worker shows to act on its lease. */
@@ -57,17 +65,23 @@ export class LeaseRepository {
   readonly #completions: Lane<Completion, true>;
   readonly #failures: Lane<Failure, FailureOutcome>;
   readonly #renewals: Lane<Renewal, Date>;
-  readonly #claims: Lane<ClaimCall, readonly ClaimedJob[]>;
+  readonly #claims: Lane<ClaimCall, ClaimOutcome>;
   readonly #refused;
+  readonly #completed;
+  readonly #failed;
+  readonly #retried;
   readonly #processingSeconds;
+  readonly #actionSeconds;
 
   constructor(
     private readonly database: Database,
     private readonly eventLog: EventLog,
     private readonly work: WorkSignal,
     private readonly children: Children,
+    private readonly workflows: WorkflowProgress,
+    private readonly jobMetrics: JobMetrics,
     group: GroupCommit,
-    private readonly metrics: Metrics,
+    metrics: Metrics,
   ) {
     this.#completions = group.lane<Completion, true>({
       name: 'jobs.complete',
@@ -87,7 +101,7 @@ export class LeaseRepository {
       run: (transaction, calls) =>
         this.#settle(transaction, calls, () => this.#renew(transaction, calls)),
     });
-    this.#claims = group.lane<ClaimCall, readonly ClaimedJob[]>({
+    this.#claims = group.lane<ClaimCall, ClaimOutcome>({
       name: 'jobs.claim',
       organizationOf: ({ organizationId }) => organizationId,
       weigh: ({ limit }) => limit,
@@ -97,6 +111,16 @@ export class LeaseRepository {
       name: 'spooled_lease_actions_refused_total',
       help: 'Completions, failures and renewals refused by fencing.',
     });
+    const counter = (name: string, help: string) => metrics.counter({ name, help });
+    this.#completed = counter('spooled_jobs_completed_total', 'Jobs completed.');
+    this.#failed = counter('spooled_jobs_failed_total', 'Failed tries.');
+    this.#retried = counter('spooled_jobs_retried_total', 'Tries that will be repeated.');
+    this.#actionSeconds = metrics.histogram({
+      name: 'spooled_lease_action_duration_seconds',
+      help: 'Time from the call of a worker to its answer, the wait for a shared transaction included.',
+      labelNames: ['action'],
+      buckets: [0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10],
+    });
     this.#processingSeconds = metrics.histogram({
       name: 'spooled_job_duration_seconds',
       help: 'Time from the last claim to completion.',
@@ -104,33 +128,36 @@ export class LeaseRepository {
     });
   }
 
-  claim(call: ClaimCall): Promise<readonly ClaimedJob[]> {
-    return this.#claims.submit(call);
+  claim(call: ClaimCall): Promise<ClaimOutcome> {
+    return this.#timed('claim', this.#claims.submit(call));
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
   async complete(call: Completion): Promise<void> {
-    await this.#completions.submit(call);
+    await this.#timed('complete', this.#completions.submit(call));
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
   fail(call: Failure): Promise<FailureOutcome> {
-    return this.#failures.submit(call);
+    return this.#timed('fail', this.#failures.submit(call));
   }
 
   /** Answers the new end of the lease. @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
   renew(call: Renewal): Promise<Date> {
-    return this.#renewals.submit(call);
+    return this.#timed('renew', this.#renewals.submit(call));
   }
 
   /** Gives back what was leased but could not be delivered. */
   async unclaim(organizationId: string, jobs: readonly ClaimedJob[]): Promise<void> {
     await this.database.transaction([organizationId], async (transaction) => {
-      const rows = await transaction.query<Moved & { worker_id: string }>(leaseSql.unclaim, [
-        jobs.map(() => organizationId),
-        jobs.map(({ id }) => id),
-        jobs.map(({ lease_id }) => lease_id),
-      ]);
+      const rows = await transaction.query<Omit<Moved, 'workflow_id'> & { worker_id: string }>(
+        leaseSql.unclaim,
+        [
+          jobs.map(() => organizationId),
+          jobs.map(({ id }) => id),
+          jobs.map(({ lease_id }) => lease_id),
+        ],
+      );
       const events = new EventsByOrganization();
       const ready = new QueuesByOrganization();
       for (const row of rows) {
@@ -169,7 +196,7 @@ export class LeaseRepository {
     if (outcome instanceof AppError) throw outcome;
   }
 
-  async #claim(transaction: Transaction, calls: readonly ClaimCall[]): Promise<ClaimedJob[][]> {
+  async #claim(transaction: Transaction, calls: readonly ClaimCall[]): Promise<ClaimOutcome[]> {
     const next = new Map<string, number>();
     const slots = calls.map(({ organizationId, queueName, limit }) => {
       const name = `${organizationId} ${queueName}`;
@@ -177,7 +204,7 @@ export class LeaseRepository {
       next.set(name, from + limit);
       return { from, to: from + limit - 1 };
     });
-    const rows = await transaction.query<ClaimRow>(leaseSql.claim, [
+    const rows = await transaction.query<ClaimRow | HeldBackRow>(leaseSql.claim, [
       calls.map(({ organizationId }) => organizationId),
       calls.map(({ queueName }) => queueName),
       slots.map(({ from }) => from),
@@ -186,15 +213,21 @@ export class LeaseRepository {
       calls.map(({ leaseSecs }) => leaseSecs),
     ]);
     const events = new EventsByOrganization();
-    const answers: ClaimedJob[][] = calls.map(() => []);
-    for (const row of rows) {
+    const answers: { jobs: ClaimedJob[]; isPaced: boolean }[] = calls.map(() => ({
+      jobs: [],
+      isPaced: false,
+    }));
+    const leased = rows.filter(isLeased);
+    for (const { ord, id } of rows) if (id === null) answers[ord - 1]!.isPaced = true;
+    for (const row of leased) {
       const more = { workerId: row.worker_id };
       events.add(
         row.organization_id,
         statusChanged(transition(row), 'pending', 'processing', more),
       );
-      answers[row.ord - 1]!.push(toClaimedJob(row));
+      answers[row.ord - 1]!.jobs.push(toClaimedJob(row));
     }
+    this.workflows.touch(transaction, leased);
     this.eventLog.append(transaction, events.entries());
     return answers;
   }
@@ -242,9 +275,10 @@ export class LeaseRepository {
       outcomes[row.ord - 1] = true;
     }
     await this.children.release(transaction, rows.filter(isParent), events);
+    this.workflows.touch(transaction, rows);
     this.eventLog.append(transaction, events.entries());
     transaction.afterCommit(() => {
-      this.#count('spooled_jobs_completed_total', 'Jobs completed.', rows.length);
+      this.#completed.inc(rows.length);
       for (const { at, started_at } of rows) {
         this.#processingSeconds.observe(Math.max(0, at.getTime() - started_at.getTime()) / 1000);
       }
@@ -281,16 +315,13 @@ export class LeaseRepository {
     }
     const lost = rows.filter(({ retry_at }) => retry_at === null);
     await this.children.cancel(transaction, lost.filter(isParent), events);
+    this.workflows.touch(transaction, lost);
     this.eventLog.append(transaction, events.entries());
     transaction.afterCommit(() => {
       const retried = rows.filter(({ retry_at }) => retry_at !== null);
-      this.#count('spooled_jobs_failed_total', 'Failed tries.', rows.length);
-      this.#count('spooled_jobs_retried_total', 'Tries that will be repeated.', retried.length);
-      this.#count(
-        'spooled_jobs_deadlettered_total',
-        'Jobs given up.',
-        rows.length - retried.length,
-      );
+      this.#failed.inc(rows.length);
+      this.#retried.inc(retried.length);
+      this.jobMetrics.deadLettered.inc(lost.length);
       for (const { retry_at } of retried) this.work.announceDue(retry_at!);
     });
     return outcomes;
@@ -322,13 +353,20 @@ export class LeaseRepository {
     );
   }
 
-  #count(name: string, help: string, count: number): void {
-    if (count > 0) this.metrics.counter({ name, help }).inc(count);
+  /** Refusals count like any answer: a worker waits for them just as long. */
+  async #timed<O>(action: 'claim' | 'complete' | 'fail' | 'renew', answer: Promise<O>): Promise<O> {
+    const startedAt = performance.now();
+    try {
+      return await answer;
+    } finally {
+      this.#actionSeconds.observe({ action }, (performance.now() - startedAt) / 1000);
+    }
   }
 }
 
 interface Moved {
   readonly organization_id: string;
+  readonly workflow_id: string | null;
   readonly id: string;
   readonly queue_name: string;
   readonly rev: number;
@@ -358,6 +396,11 @@ interface ClaimRow extends Moved {
   readonly tags: unknown;
   readonly created_at: Date;
 }
+/** A caller that got less than it wanted because of the queue's rate limit. */
+interface HeldBackRow {
+  readonly ord: number;
+  readonly id: null;
+}
 interface DiagnosisRow {
   readonly ord: number;
   readonly queue_name: string;
@@ -377,6 +420,10 @@ function refusal({ workerId, queues }: LeaseProof, found: DiagnosisRow | undefin
   return new AppError('CONFLICT', `Job is already ${found.status}`);
 }
 
+function isLeased(row: ClaimRow | HeldBackRow): row is ClaimRow {
+  return row.id !== null;
+}
+
 function toClaimedJob(row: ClaimRow): ClaimedJob {
   return {
     id: row.id,
@@ -390,11 +437,11 @@ function toClaimedJob(row: ClaimRow): ClaimedJob {
     priority: row.priority,
     tags: row.tags,
     created_at: row.created_at.toISOString(),
-    workflow_id: null,
+    workflow_id: row.workflow_id,
   };
 }
 
-function transition({ organization_id, id, queue_name, rev, at }: Moved) {
+function transition({ organization_id, id, queue_name, rev, at }: Omit<Moved, 'workflow_id'>) {
   return { organizationId: organization_id, jobId: id, queueName: queue_name, rev, at };
 }
 

@@ -1,7 +1,18 @@
 import { Inject, Injectable } from '@nestjs/common';
-import type { Queue, QueueConfig, QueueCounters, QueueSummary } from '@spooled/contracts';
-import { Database } from '@spooled/postgres';
+import {
+  AppError,
+  MAX_QUEUE_SETTINGS_BYTES,
+  quotaRefusal,
+  type PlanLimits,
+  type Queue,
+  type QueueConfig,
+  type QueueCounters,
+  type QueueSummary,
+} from '@spooled/contracts';
+import { Database, type Transaction } from '@spooled/postgres';
 import { JOB_API_CONFIG, type JobApiConfig } from '../../config.js';
+import type { Tally } from '../../quotas/domain/tally.js';
+import { holdCounts, readCounts } from '../../quotas/quotas.js';
 import * as queueSql from './queue.sql.js';
 
 export interface QueueActivity {
@@ -9,6 +20,14 @@ export interface QueueActivity {
   readonly deadletter: number;
   readonly averageMs: number | null;
   readonly oldestSecs: number | null;
+}
+
+/** Why a queue exists, if it does. */
+export interface QueueTraces {
+  readonly isConfigured: boolean;
+  readonly hasJobs: boolean;
+  /** An active schedule feeds it. */
+  readonly isScheduled: boolean;
 }
 
 /** Configurations and counts of queues. */
@@ -42,30 +61,68 @@ export class QueueRepository {
     return row === undefined ? undefined : toQueue(row);
   }
 
-  async configure(organizationId: string, queueName: string, config: QueueConfig): Promise<Queue> {
-    const [row] = await this.database.query<QueueRow>([organizationId], queueSql.configure, [
+  async traces(organizationId: string, queueName: string): Promise<QueueTraces> {
+    const [row] = await this.database.query<TracesRow>([organizationId], queueSql.traces, [
       organizationId,
       queueName,
-      config.max_retries ?? null,
-      config.default_timeout ?? null,
-      config.rate_limit ?? null,
-      config.enabled ?? null,
-      config.settings == null ? null : JSON.stringify(config.settings),
-      this.config.QUEUE_DEFAULT_MAX_RETRIES,
-      this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
     ]);
-    return toQueue(row!);
+    return toTraces(row!);
   }
 
-  async pause(organizationId: string, queueName: string, reason: string | null): Promise<Date> {
-    const [row] = await this.database.query<{ paused_at: Date }>([organizationId], queueSql.pause, [
-      organizationId,
-      queueName,
-      reason,
-      this.config.QUEUE_DEFAULT_MAX_RETRIES,
-      this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
-    ]);
-    return row!.paused_at;
+  /**
+   * Creates or changes a configuration; a queue that did not exist before is charged to the plan.
+   * @throws AppError `QUOTA_EXCEEDED`, `FEATURE_DISABLED`; `VALIDATION_ERROR` when its settings become too large
+   */
+  async configure(
+    organizationId: string,
+    plan: PlanLimits,
+    queueName: string,
+    config: QueueConfig,
+  ): Promise<Queue> {
+    return this.database.transaction([organizationId], async (transaction) => {
+      const tally = await holdQueueCount(transaction, organizationId, plan);
+      const refusal = tally?.add(plan, { queueNames: [queueName] }) ?? null;
+      if (refusal !== null) throw refusal;
+      const [row] = await transaction.query<QueueRow>(queueSql.configure, [
+        organizationId,
+        queueName,
+        config.max_retries ?? null,
+        config.default_timeout ?? null,
+        config.rate_limit ?? null,
+        config.enabled ?? null,
+        config.settings == null ? null : JSON.stringify(config.settings),
+        this.config.QUEUE_DEFAULT_MAX_RETRIES,
+        this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
+        config.rate_limit !== undefined,
+      ]);
+      const queue = toQueue(row!);
+      requireSettingsFit(queue);
+      if (config.rate_limit === null) {
+        transaction.send(queueSql.dropPace, [organizationId, queueName]);
+      }
+      return queue;
+    });
+  }
+
+  /** When it was paused; undefined when there is no such queue. */
+  async pause(
+    organizationId: string,
+    plan: PlanLimits,
+    queueName: string,
+    reason: string | null,
+  ): Promise<Date | undefined> {
+    return this.database.transaction([organizationId], async (transaction) => {
+      // A queue that has a job now and none in a moment must not become a configured one that was never charged.
+      await holdQueueCount(transaction, organizationId, plan);
+      const [row] = await transaction.query<{ paused_at: Date }>(queueSql.pause, [
+        organizationId,
+        queueName,
+        reason,
+        this.config.QUEUE_DEFAULT_MAX_RETRIES,
+        this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
+      ]);
+      return row?.paused_at;
+    });
   }
 
   /** Seconds it was paused, 0 when it was not; undefined when there is no configuration. */
@@ -76,6 +133,43 @@ export class QueueRepository {
       [organizationId, queueName],
     );
     return row === undefined ? undefined : (row.paused_secs ?? 0);
+  }
+
+  /** Deletes the configuration unless jobs are pending or processing. Answers how the queue was found. */
+  async removeIdle(
+    organizationId: string,
+    queueName: string,
+  ): Promise<QueueTraces & { readonly isRemoved: boolean; readonly isBusy: boolean }> {
+    const values = [organizationId, queueName];
+    return this.database.transaction([organizationId], async (transaction) => {
+      const [row] = await transaction.query<RemovalRow>(queueSql.removeIdle, values);
+      const { is_removed: isRemoved, is_busy: isBusy } = row!;
+      if (isRemoved) transaction.send(queueSql.dropPace, values);
+      return { ...toTraces(row!), isRemoved, isBusy };
+    });
+  }
+
+  /**
+   * Makes these the queues that schedules feed. Names that were no queue before are charged to the plan (null: to none),
+   * after those that are none any more were taken off.
+   * @throws AppError `QUOTA_EXCEEDED`, `FEATURE_DISABLED`: nothing is changed then
+   */
+  async setScheduled(
+    organizationId: string,
+    plan: PlanLimits | null,
+    queueNames: readonly string[],
+  ): Promise<void> {
+    await this.database.transaction([organizationId], async (transaction) => {
+      const before = await holdQueueCount(transaction, organizationId, plan);
+      await transaction.query(queueSql.setScheduled, [organizationId, queueNames]);
+      if (plan === null || before === undefined) return;
+      const known = before.counts.queueNames;
+      const after = (await readCounts(transaction, [organizationId])).get(organizationId)!;
+      const all = after.counts.queueNames;
+      const added = [...all].filter((name) => !known.has(name)).length;
+      const refusal = added === 0 ? null : quotaRefusal(plan, 'queues', all.size - added, added);
+      if (refusal !== null) throw refusal;
+    });
   }
 
   /** Counts of the named queues, or of all when null; queues that never had a job are left out of the latter. */
@@ -109,6 +203,15 @@ interface ListRow {
   readonly rate_limit: number | null;
   readonly enabled: boolean | null;
 }
+interface TracesRow {
+  readonly is_configured: boolean;
+  readonly has_jobs: boolean;
+  readonly is_scheduled: boolean;
+}
+interface RemovalRow extends TracesRow {
+  readonly is_removed: boolean;
+  readonly is_busy: boolean;
+}
 interface QueueRow {
   readonly id: string;
   readonly organization_id: string;
@@ -136,6 +239,27 @@ interface ActivityRow {
   readonly deadletter: number;
   readonly average_ms: number | null;
   readonly oldest_secs: number | null;
+}
+
+/** From here to the commit nobody else makes queues of the organization; undefined when its plan allows any number. */
+async function holdQueueCount(
+  transaction: Transaction,
+  organizationId: string,
+  plan: PlanLimits | null,
+): Promise<Tally | undefined> {
+  if (plan === null || plan.max_queues === null) return undefined;
+  return (await holdCounts(transaction, [organizationId])).get(organizationId);
+}
+
+/** Each call brings little enough; together they may not. @throws AppError `VALIDATION_ERROR` */
+function requireSettingsFit({ settings }: Queue): void {
+  const { paused: _, paused_at: __, paused_reason: ___, ...given } = settings;
+  if (Buffer.byteLength(JSON.stringify(given)) <= MAX_QUEUE_SETTINGS_BYTES) return;
+  throw AppError.invalid('settings', `must be at most ${MAX_QUEUE_SETTINGS_BYTES} bytes together`);
+}
+
+function toTraces({ is_configured, has_jobs, is_scheduled }: TracesRow): QueueTraces {
+  return { isConfigured: is_configured, hasJobs: has_jobs, isScheduled: is_scheduled };
 }
 
 function toQueue(row: QueueRow): Queue {

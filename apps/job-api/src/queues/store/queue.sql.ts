@@ -2,12 +2,14 @@ import { sql } from '@spooled/postgres';
 
 const CONFIG = `id, organization_id, queue_name, max_retries, default_timeout, rate_limit, enabled, settings, created_at, updated_at`;
 
-/** Queues by name: those with a configuration, and those that only have jobs. $2 scope, null = all. */
+/** Queues by name: those with a configuration, those that have jobs, those that schedules feed. $2 scope, null = all. */
 export const list = sql(
   'queues.list',
   `
   with known as (
     select queue_name from jobs.queue where organization_id = $1
+    union
+    select queue_name from jobs.scheduled_queue where organization_id = $1
     union
     select queue_name from (
       select queue_name, pending + scheduled + processing + completed + deadletter + cancelled as total
@@ -28,32 +30,73 @@ export const read = sql(
   `select ${CONFIG} from jobs.queue where organization_id = $1 and queue_name = $2`,
 );
 
-/** Keys of the settings that say that a queue is paused; only pause and resume write them. */
+/** Whether the queue $2 has jobs: an index probe, as every job has a body. */
+const HAS_JOBS = `exists (select from jobs.job where organization_id = $1 and queue_name = $2)`;
+const IS_SCHEDULED = `exists (select from jobs.scheduled_queue where organization_id = $1 and queue_name = $2)`;
+const IS_CONFIGURED = `exists (select from jobs.queue where organization_id = $1 and queue_name = $2)`;
+
+/** Why a queue exists. */
+export const traces = sql(
+  'queues.traces',
+  `select ${HAS_JOBS} as has_jobs, ${IS_SCHEDULED} as is_scheduled, ${IS_CONFIGURED} as is_configured`,
+);
+
+/** Keys of the settings that say that a queue is paused. They are there exactly while it is not enabled. */
 const PAUSE_MARKS = `array['paused', 'paused_at', 'paused_reason']`;
 
-/** Creates or changes a configuration: nulls keep what is there, settings are merged key by key. */
+/** The settings `given` as a paused queue has them: what marks an earlier pause left wins. */
+const paused = (given: string): string =>
+  `jsonb_build_object('paused', true, 'paused_at', now(), 'paused_reason', null) || ${given}`;
+
+/** The settings `given` after $6, enabled: true takes the marks of a pause away, false makes them, null leaves them. */
+const marked = (given: string): string => `
+  case when $6::boolean then (${given}) - ${PAUSE_MARKS} when not $6::boolean then ${paused(`(${given})`)} else ${given} end`;
+
+/** Settings as the caller gives them; the marks of a pause are not his to write. */
+const GIVEN_SETTINGS = `coalesce($7::jsonb, '{}') - ${PAUSE_MARKS}`;
+
+/**
+ * Creates or changes a configuration: nulls keep what is there, settings are merged key by key. $5 is the rate limit, $10
+ * whether it is given: its null means none. A limited queue has a pace from the first claim on.
+ */
 export const configure = sql(
   'queues.configure',
   `
-  insert into jobs.queue as q (organization_id, queue_name, max_retries, default_timeout, rate_limit, enabled, settings)
-  values ($1, $2, coalesce($3::smallint, $8::smallint), coalesce($4::int, $9::int), $5::int, coalesce($6::boolean, true),
-    coalesce($7::jsonb, '{}') - ${PAUSE_MARKS})
-  on conflict (organization_id, queue_name) do update set
-    max_retries = coalesce($3::smallint, q.max_retries),
-    default_timeout = coalesce($4::int, q.default_timeout),
-    rate_limit = coalesce($5::int, q.rate_limit),
-    enabled = coalesce($6::boolean, q.enabled),
-    settings = q.settings || (coalesce($7::jsonb, '{}') - ${PAUSE_MARKS}),
-    updated_at = now()
-  returning ${CONFIG}`,
+  with configured as (
+    insert into jobs.queue as q (organization_id, queue_name, max_retries, default_timeout, rate_limit, enabled, settings)
+    values ($1, $2, coalesce($3::smallint, $8::smallint), coalesce($4::int, $9::int), $5::int, coalesce($6::boolean, true),
+      ${marked(GIVEN_SETTINGS)})
+    on conflict (organization_id, queue_name) do update set
+      max_retries = coalesce($3::smallint, q.max_retries),
+      default_timeout = coalesce($4::int, q.default_timeout),
+      rate_limit = case when $10::boolean then $5::int else q.rate_limit end,
+      enabled = coalesce($6::boolean, q.enabled),
+      settings = ${marked(`q.settings || (${GIVEN_SETTINGS})`)},
+      updated_at = now()
+    returning ${CONFIG}
+  ),
+  paced as (
+    insert into jobs.queue_pace (organization_id, queue_name)
+    select organization_id, queue_name from configured where rate_limit is not null
+    on conflict do nothing
+  )
+  select ${CONFIG} from configured`,
 );
 
-/** Pauses a queue; pausing twice keeps the first instant. */
+/** For a queue that is not limited any more. Its own statement: it must see what was committed before the queue's row was ours. */
+export const dropPace = sql(
+  'queues.drop-pace',
+  `delete from jobs.queue_pace where organization_id = $1 and queue_name = $2`,
+);
+
+/** Pauses a queue that exists, with or without a configuration; pausing twice keeps the first instant. */
 export const pause = sql(
   'queues.pause',
   `
   insert into jobs.queue as q (organization_id, queue_name, max_retries, default_timeout, enabled, settings)
-  values ($1, $2, $4::smallint, $5::int, false, jsonb_build_object('paused', true, 'paused_at', now(), 'paused_reason', $3::text))
+  select $1::uuid, $2::text, $4::smallint, $5::int, false,
+    jsonb_build_object('paused', true, 'paused_at', now(), 'paused_reason', $3::text)
+  where ${HAS_JOBS} or ${IS_SCHEDULED} or ${IS_CONFIGURED}
   on conflict (organization_id, queue_name) do update set
     enabled = false,
     settings = q.settings || jsonb_build_object('paused', true,
@@ -73,6 +116,41 @@ export const resume = sql(
   update jobs.queue q set enabled = true, settings = q.settings - ${PAUSE_MARKS}, updated_at = now()
   from old where q.organization_id = $1 and q.queue_name = $2
   returning greatest(0, floor(extract(epoch from now() - old.paused_at)))::int as paused_secs`,
+);
+
+/** Deletes the configuration of a queue without pending or processing jobs. Answers how it was found. */
+export const removeIdle = sql(
+  'queues.remove-idle',
+  `
+  with live as materialized (
+    select coalesce(sum(pending + processing), 0) as jobs from (
+      select pending, processing from jobs.queue_counter where organization_id = $1 and queue_name = $2
+      union all
+      select pending, processing from jobs.counter_delta where organization_id = $1 and queue_name = $2
+    ) counted
+  ),
+  gone as (
+    delete from jobs.queue where organization_id = $1 and queue_name = $2 and (select jobs from live) = 0
+    returning queue_name
+  )
+  select exists (select from gone) as is_removed, (select jobs from live) > 0 as is_busy,
+    ${IS_CONFIGURED} as is_configured, ${HAS_JOBS} as has_jobs, ${IS_SCHEDULED} as is_scheduled`,
+);
+
+/** Makes $2 the queues that schedules of the organization feed. Rows are written in order, so nobody waits in a ring. */
+export const setScheduled = sql(
+  'queues.set-scheduled',
+  `
+  with stale as materialized (
+    select queue_name from jobs.scheduled_queue where organization_id = $1
+    except select unnest($2::text[])
+  ),
+  gone as (
+    delete from jobs.scheduled_queue s using stale t where s.organization_id = $1 and s.queue_name = t.queue_name
+  )
+  insert into jobs.scheduled_queue (organization_id, queue_name)
+  select distinct $1::uuid, name from unnest($2::text[]) as n(name) order by name
+  on conflict do nothing`,
 );
 
 const COUNTS = ['pending', 'scheduled', 'processing', 'completed', 'deadletter', 'cancelled'];

@@ -1,0 +1,72 @@
+import { Injectable } from '@nestjs/common';
+import {
+  AppError,
+  canUseQueue,
+  isUnrestricted,
+  isUuid,
+  queueChanged,
+  type DeadLetter,
+  type DeadLetterQuery,
+  type Principal,
+  type PurgeDeadLettersRequest,
+  type RetryDeadLettersRequest,
+} from '@spooled/contracts';
+import { Bus } from '@spooled/nats';
+import { scopeOf } from '../jobs/job.service.js';
+import { DeadLetterRepository } from './store/dead-letter.repository.js';
+
+/** Use cases of whoever looks after dead letters: list, retry, purge. */
+@Injectable()
+export class DeadLetterService {
+  constructor(
+    private readonly letters: DeadLetterRepository,
+    private readonly bus: Bus,
+  ) {}
+
+  async list(caller: Principal, query: DeadLetterQuery): Promise<DeadLetter[]> {
+    return this.letters.list(scopeOf(caller), {
+      queueName: query.queue_name ?? null,
+      tag: query.tag ?? null,
+      limit: query.limit,
+      offset: query.offset,
+    });
+  }
+
+  /** Jobs that are unknown or no dead letters are skipped. @throws AppError `ACCESS_DENIED`, `QUOTA_EXCEEDED`, `FEATURE_DISABLED` */
+  async retry(caller: Principal, request: RetryDeadLettersRequest) {
+    const { job_ids: jobIds = null, queue_name: queueName = null, limit } = request;
+    requireQueue(caller, queueName);
+    if (jobIds !== null && !isUnrestricted(caller)) {
+      throw new AppError('ACCESS_DENIED', 'A key for some queues may not name jobs.');
+    }
+    const retried = await this.letters.retry(caller.organizationId, caller.plan, {
+      jobIds: jobIds?.filter(isUuid) ?? null,
+      queueName,
+      limit,
+    });
+    return { retried_count: retried.length, retried_jobs: retried };
+  }
+
+  /** @throws AppError `ACCESS_DENIED` */
+  async purge(caller: Principal, request: PurgeDeadLettersRequest) {
+    const { queue_name: queueName = null, older_than: givenUpBefore = null, limit } = request;
+    requireQueue(caller, queueName);
+    const { organizationId } = caller;
+    const purged = await this.letters.purge(organizationId, { queueName, givenUpBefore, limit });
+    // No event tells that a finished job is gone: who watches the counts must look anew.
+    for (const name of purged.keys())
+      this.bus.hint(queueChanged, organizationId, { queueName: name });
+    return { purged_count: [...purged.values()].reduce((sum, count) => sum + count, 0) };
+  }
+}
+
+/** A key for some queues must say which of them; it may not reach into all at once. */
+function requireQueue(caller: Principal, queueName: string | null): void {
+  if (queueName === null ? isUnrestricted(caller) : canUseQueue(caller, queueName)) return;
+  throw new AppError(
+    'ACCESS_DENIED',
+    queueName === null
+      ? 'A key for some queues must name one of them.'
+      : `This key may not use the queue ${queueName}.`,
+  );
+}

@@ -1,0 +1,183 @@
+import { Injectable } from '@nestjs/common';
+import type { DeadLetter, JobStatus, PlanLimits } from '@spooled/contracts';
+import { EventLog } from '@spooled/event-log';
+import { Database, type Transaction } from '@spooled/postgres';
+import { Metrics } from '@spooled/telemetry';
+import { EventsByOrganization, QueuesByOrganization } from '../../jobs/by-organization.js';
+import { statusChanged } from '../../jobs/domain/job-events.js';
+import { toSummary, type Scope, type SummaryRow } from '../../jobs/store/job.repository.js';
+import { WorkSignal } from '../../jobs/work-signal.js';
+import { holdCounts } from '../../quotas/quotas.js';
+import { WorkflowProgress } from '../../workflows/store/workflow-progress.js';
+import * as deadLetterSql from './dead-letter.sql.js';
+
+/** Which dead letters are listed; null = no matter. */
+export interface DeadLetterFilter {
+  readonly queueName: string | null;
+  readonly tag: string | null;
+  readonly limit: number;
+  readonly offset: number;
+}
+
+/** Which dead letters are retried: the given ones, or else the oldest; null = no matter. */
+export interface RetrySelection {
+  readonly jobIds: readonly string[] | null;
+  readonly queueName: string | null;
+  readonly limit: number;
+}
+
+/** Which dead letters are purged: the oldest; null = no matter. */
+export interface PurgeSelection {
+  readonly queueName: string | null;
+  readonly givenUpBefore: string | null;
+  readonly limit: number;
+}
+
+/** Small enough that no other statement waits long behind one. */
+const PURGE_BATCH = 500;
+
+/** Jobs whose retries are spent. */
+@Injectable()
+export class DeadLetterRepository {
+  readonly #retried;
+  readonly #purged;
+
+  constructor(
+    private readonly database: Database,
+    private readonly eventLog: EventLog,
+    private readonly workflows: WorkflowProgress,
+    private readonly work: WorkSignal,
+    metrics: Metrics,
+  ) {
+    this.#retried = metrics.counter({
+      name: 'spooled_dead_letters_retried_total',
+      help: 'Dead letters returned to pending together.',
+    });
+    this.#purged = metrics.counter({
+      name: 'spooled_dead_letters_purged_total',
+      help: 'Dead letters deleted on request.',
+    });
+  }
+
+  async list(scope: Scope, filter: DeadLetterFilter): Promise<DeadLetter[]> {
+    const { queueName, tag, limit, offset } = filter;
+    const { ofQueue, ofAll } = deadLetterSql.list;
+    const rows = await this.database.query<ListRow>(
+      [scope.organizationId],
+      queueName === null ? ofAll : ofQueue,
+      [scope.organizationId, queueName, scope.queues, tag, limit, offset],
+    );
+    return rows.map(toDeadLetter);
+  }
+
+  /**
+   * Returns dead letters to pending: all that are selected or, when the plan has no room for them, none. Answers their
+   * ids, longest dead first.
+   * @throws AppError `QUOTA_EXCEEDED`, `FEATURE_DISABLED` when they would be too many active jobs
+   */
+  async retry(organizationId: string, plan: PlanLimits, which: RetrySelection): Promise<string[]> {
+    return this.database.transaction([organizationId], async (transaction) => {
+      const counts =
+        plan.max_active_jobs === null
+          ? undefined
+          : (await holdCounts(transaction, [organizationId])).get(organizationId);
+      const rows = await retrySelected(transaction, organizationId, which);
+      const refusal = counts?.add(plan, { revivedJobs: rows.length }) ?? null;
+      if (refusal !== null) throw refusal;
+      const events = new EventsByOrganization();
+      const ready = new QueuesByOrganization();
+      for (const { id, queue_name: queueName, status, rev, at } of rows) {
+        const transition = { organizationId, jobId: id, queueName, rev, at };
+        events.add(organizationId, statusChanged(transition, status, 'pending'));
+        ready.add(organizationId, queueName);
+      }
+      this.workflows.touch(transaction, rows);
+      this.eventLog.append(transaction, events.entries());
+      transaction.afterCommit(() => {
+        this.#retried.inc(rows.length);
+        this.work.announce(ready);
+      });
+      return rows.map(({ id }) => id);
+    });
+  }
+
+  /**
+   * Deletes dead letters with everything that belongs to them, a batch at a time: what was deleted before a crash stays
+   * so. Answers how many of which queue.
+   */
+  async purge(
+    organizationId: string,
+    { queueName, givenUpBefore, limit }: PurgeSelection,
+  ): Promise<ReadonlyMap<string, number>> {
+    const purged = new Map<string, number>();
+    const { ofQueue, ofAll } = deadLetterSql.purge;
+    for (let left = limit; left > 0;) {
+      const batch = Math.min(left, PURGE_BATCH);
+      const rows = await this.database.transaction([organizationId], async (transaction) => {
+        const gone = await transaction.query<PurgedRow>(queueName === null ? ofAll : ofQueue, [
+          organizationId,
+          queueName,
+          givenUpBefore,
+          batch,
+        ]);
+        this.workflows.touch(transaction, gone);
+        return gone;
+      });
+      for (const { queue_name } of rows) purged.set(queue_name, (purged.get(queue_name) ?? 0) + 1);
+      this.#purged.inc(rows.length);
+      if (rows.length < batch) break;
+      left -= batch;
+    }
+    return purged;
+  }
+}
+
+function retrySelected(
+  transaction: Transaction,
+  organizationId: string,
+  { jobIds, queueName, limit }: RetrySelection,
+): Promise<RetriedRow[]> {
+  const { retryByIds, retryOldest } = deadLetterSql;
+  if (jobIds !== null) {
+    const queues = queueName === null ? null : [queueName];
+    return transaction.query(retryByIds, [organizationId, queues, jobIds]);
+  }
+  const statement = queueName === null ? retryOldest.ofAll : retryOldest.ofQueue;
+  return transaction.query(statement, [organizationId, queueName, limit]);
+}
+
+interface ListRow extends SummaryRow {
+  readonly organization_id: string;
+  readonly payload: unknown;
+  readonly is_short: boolean;
+  readonly tags: unknown;
+  readonly timeout_seconds: number;
+  readonly reason: string | null;
+}
+interface RetriedRow {
+  readonly organization_id: string;
+  readonly id: string;
+  readonly queue_name: string;
+  readonly status: JobStatus;
+  readonly rev: number;
+  readonly workflow_id: string | null;
+  readonly at: Date;
+}
+interface PurgedRow {
+  readonly organization_id: string;
+  readonly queue_name: string;
+  readonly workflow_id: string | null;
+}
+
+function toDeadLetter(row: ListRow): DeadLetter {
+  return {
+    ...toSummary(row),
+    organization_id: row.organization_id,
+    ...(row.is_short ? { payload: row.payload } : {}),
+    tags: row.tags,
+    timeout_seconds: row.timeout_seconds,
+    last_error: row.last_error,
+    reason: row.reason,
+    updated_at: row.updated_at.toISOString(),
+  };
+}

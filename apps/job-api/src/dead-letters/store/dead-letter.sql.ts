@@ -1,0 +1,130 @@
+import { MAX_LISTED_PAYLOAD_BYTES } from '@spooled/contracts';
+import { sql, type Statement } from '@spooled/postgres';
+import { FORGET_BELONGINGS, FORGET_DEPENDENCIES } from '../../jobs/store/forget.sql.js';
+import { SUMMARY } from '../../jobs/store/job.sql.js';
+
+/** One statement for a named queue and one for all of them: each reads an index of its own in its order. */
+interface ByQueue {
+  readonly ofQueue: Statement;
+  readonly ofAll: Statement;
+}
+
+function byQueue(name: string, statement: (inQueue: string) => string): ByQueue {
+  return {
+    ofQueue: sql(`${name}-of-queue`, statement('s.queue_name = $2')),
+    ofAll: sql(`${name}-of-all`, statement('($2::text is null)')),
+  };
+}
+
+/** Newest first. $2 queue, $3 queue scope or null, $4 tag or null, $5 limit, $6 offset. */
+export const list = byQueue(
+  'dead-letters.list',
+  (inQueue) => `
+  select ${SUMMARY}, s.organization_id, j.tags, j.timeout_seconds, d.reason, is_short,
+    case when is_short then j.payload end as payload
+  from jobs.job_finished s
+  join jobs.job j on j.organization_id = s.organization_id and j.id = s.id
+  left join jobs.dead_letter d on d.organization_id = s.organization_id and d.job_id = s.id
+  cross join lateral (
+    -- The stored size first: a payload that is long even when compressed is not read at all.
+    select pg_column_size(j.payload) <= ${MAX_LISTED_PAYLOAD_BYTES}
+      and octet_length(j.payload::text) <= ${MAX_LISTED_PAYLOAD_BYTES} as is_short
+    offset 0
+  ) p
+  where s.organization_id = $1 and s.status = 'deadletter' and ${inQueue}
+    and ($3::text[] is null or s.queue_name = any ($3)) and ($4::text is null or j.tags ? $4)
+  order by s.completed_at desc, s.id desc limit $5 offset $6`,
+);
+
+/**
+ * Returns the jobs in `gone` to pending at the instant `at`, as if they were new. Who waits for any one of several jobs
+ * may hope for these again.
+ */
+const RETURN_TO_PENDING = `
+  ready as (
+    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, expires_at, started_at,
+      workflow_id, updated_at)
+    select g.organization_id, g.id, g.queue_name, g.priority, 0, g.rev + 1,
+      case when j.expires_at > now() then j.expires_at end, g.started_at, g.workflow_id, g.at
+    from gone g join jobs.job j on j.organization_id = g.organization_id and j.id = g.id
+  ),
+  hopeful as materialized (
+    select s.organization_id, s.id,
+      (select count(*) from jobs.job_dependency d join gone g on g.id = d.parent_id
+       where d.organization_id = s.organization_id and d.child_id = s.id) as regained
+    from (
+      select distinct d.organization_id, d.child_id
+      from gone g join jobs.job_dependency d on d.organization_id = g.organization_id and d.parent_id = g.id
+    ) c
+    join jobs.job_deferred s on s.organization_id = c.organization_id and s.id = c.child_id
+    join jobs.job j on j.organization_id = s.organization_id and j.id = s.id
+    where s.waiting_on is not null and j.dependency_mode = 'any'
+    order by s.organization_id, s.id
+    for update of s
+  ),
+  regained as (
+    update jobs.job_deferred s set waiting_on = s.waiting_on + h.regained
+    from hopeful h where s.organization_id = h.organization_id and s.id = h.id
+  ),
+  audited as (
+    delete from jobs.dead_letter d using gone g where d.organization_id = g.organization_id and d.job_id = g.id
+  ),
+  counted as (
+    insert into jobs.counter_delta (organization_id, queue_name, pending, deadletter, is_activity)
+    select organization_id, queue_name, count(*), -count(*), false from gone group by organization_id, queue_name
+  )
+  select organization_id, id, queue_name, status, rev + 1 as rev, workflow_id, at
+  from gone order by completed_at, id`;
+
+/** Retries those of the jobs $3 that were given up, in the queues $2; null = in all. */
+export const retryByIds = sql(
+  'dead-letters.retry-by-ids',
+  `
+  with gone as (
+    delete from jobs.job_finished s
+    where s.organization_id = $1 and ($2::text[] is null or s.queue_name = any ($2)) and s.id = any ($3::uuid[])
+      and s.status in ('failed', 'deadletter')
+    returning s.*, clock_timestamp() as at
+  ),
+  ${RETURN_TO_PENDING}`,
+);
+
+/** Retries the oldest dead letters. $2 queue, $3 limit. Those that somebody else is moving are left to him. */
+export const retryOldest = byQueue(
+  'dead-letters.retry-oldest',
+  (inQueue) => `
+  with picked as materialized (
+    select s.organization_id, s.id from jobs.job_finished s
+    where s.organization_id = $1 and s.status = 'deadletter' and ${inQueue}
+    order by s.completed_at, s.id limit $3
+    for update skip locked
+  ),
+  gone as (
+    delete from jobs.job_finished s using picked p where s.organization_id = p.organization_id and s.id = p.id
+    returning s.*, clock_timestamp() as at
+  ),
+  ${RETURN_TO_PENDING}`,
+);
+
+/**
+ * Deletes the oldest dead letters that were given up before $3 (null = whenever) with everything that belongs to them.
+ * $2 queue, $4 limit. Who depended on them was cancelled when they were given up.
+ */
+export const purge = byQueue(
+  'dead-letters.purge',
+  (inQueue) => `
+  with picked as materialized (
+    select s.organization_id, s.id from jobs.job_finished s
+    where s.organization_id = $1 and s.status = 'deadletter' and ${inQueue}
+      and ($3::timestamptz is null or s.completed_at < $3)
+    order by s.completed_at, s.id limit $4
+    for update skip locked
+  ),
+  gone as (
+    delete from jobs.job_finished s using picked p where s.organization_id = p.organization_id and s.id = p.id
+    returning s.organization_id, s.id, s.queue_name, s.status, s.workflow_id
+  ),
+  ${FORGET_BELONGINGS},
+  ${FORGET_DEPENDENCIES}
+  select organization_id, queue_name, workflow_id from gone`,
+);
