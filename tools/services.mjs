@@ -27,6 +27,7 @@ const services = [
     paths: ['/jobs', '/queues', '/workflows', '/dashboard', '/openapi.json', '/docs'],
   },
   { name: 'worker-registry', paths: ['/workers'] },
+  { name: 'scheduler', paths: ['/schedules'] },
   { name: 'realtime-gateway', paths: ['/ws', '/events'] },
 ].map((service, index) => ({ ...service, port: basePort + index }));
 
@@ -73,6 +74,8 @@ async function startService({ name, port }, environment) {
       ...process.env,
       ...environment,
       PORT: String(port),
+      // One port cannot serve them all; each has /metrics on its own.
+      METRICS_PORT: '',
       SERVICE_NAME: name,
       ADMIN_API_KEY: adminKey,
     },

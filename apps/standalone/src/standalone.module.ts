@@ -7,6 +7,7 @@ import { JobApiModule } from '@spooled/job-api';
 import { BusModule } from '@spooled/nats';
 import { RealtimeGatewayModule } from '@spooled/realtime-gateway';
 import { RuntimeModule } from '@spooled/runtime';
+import { SchedulerModule } from '@spooled/scheduler';
 import { TelemetryModule } from '@spooled/telemetry';
 import { WorkerRegistryModule } from '@spooled/worker-registry';
 
@@ -23,6 +24,7 @@ import { WorkerRegistryModule } from '@spooled/worker-registry';
     AuthModule,
     JobApiModule,
     WorkerRegistryModule,
+    SchedulerModule,
     RealtimeGatewayModule,
   ],
 })

@@ -21,6 +21,7 @@ const parts: Record<HostKind, readonly Part[]> = {
     { name: 'auth', prefixes: ['/auth', '/organizations', '/api-keys', '/admin'] },
     { name: 'job-api', prefixes: ['/jobs', '/queues', ''] },
     { name: 'worker-registry', prefixes: ['/workers'] },
+    { name: 'scheduler', prefixes: ['/schedules'] },
     { name: 'realtime-gateway', prefixes: ['/ws', '/events'] },
   ],
 };

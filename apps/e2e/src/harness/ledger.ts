@@ -31,13 +31,15 @@ export class Ledger {
     return this.completions.size;
   }
 
-  /** Waits until every acknowledged job has come to its end. */
+  /** Waits until every acknowledged job has come to its end, and no other one is held by a lease that a crash left. */
   async settled(client: Client, timeoutMs = 30_000): Promise<void> {
     await eventually(
       async () => {
         const statuses = await client.statuses([...this.acknowledged]);
         const open = [...statuses.values()].filter(({ status }) => !terminal.has(status));
         if (open.length > 0) throw new Error(`still open: ${JSON.stringify(open.slice(0, 3))}`);
+        const held = await client.jobsIn('processing');
+        if (held.length > 0) throw new Error(`still held: ${JSON.stringify(held.slice(0, 3))}`);
       },
       { timeoutMs, intervalMs: 100 },
     );
