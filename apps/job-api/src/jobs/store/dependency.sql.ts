@@ -1,4 +1,5 @@
 import { sql } from '@spooled/postgres';
+import { cancelled } from './cancelled.sql.js';
 
 /** Writes which jobs wait for which; `parents` come as one list per child. */
 export const depend = sql(
@@ -116,20 +117,7 @@ export const cancelChildren = sql(
       and (l.dependency_mode <> 'any' or l.waiting_on <= l.ended)
     returning s.*
   ),
-  finished as (
-    insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
-      started_at, completed_at, worker_id, last_error, workflow_id, updated_at)
-    select organization_id, id, queue_name, 'cancelled', priority, retry_count, rev + 1, scheduled_at,
-      started_at, clock_timestamp(), last_worker_id, 'A dependency did not complete', workflow_id, now()
-    from gone
-  ),
-  counted as (
-    insert into jobs.counter_delta (organization_id, queue_name, pending, scheduled, cancelled)
-    select organization_id, queue_name, -(count(*) filter (where status = 'pending')),
-      -(count(*) filter (where status = 'scheduled')), count(*)
-    from gone group by organization_id, queue_name
-  )
-  select organization_id, id, queue_name, status, rev + 1 as rev, workflow_id, now() as at from gone`,
+  ${cancelled('A dependency did not complete')}`,
 );
 
 /**

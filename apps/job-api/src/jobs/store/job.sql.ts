@@ -1,5 +1,6 @@
 import type { JobOrder, JobStatus } from '@spooled/contracts';
 import { sql, type Statement } from '@spooled/postgres';
+import { cancelled } from './cancelled.sql.js';
 
 const STATE = `
   s.id, s.queue_name, s.status, s.priority, s.retry_count, s.rev, s.scheduled_at, s.started_at, s.completed_at,
@@ -80,28 +81,15 @@ export const cancel = sql(
   with ready as (
     delete from jobs.job_ready s where s.organization_id = $1 and ${IN_SCOPE} and s.id = $3
     returning organization_id, id, queue_name, 'pending' as status, priority, retry_count, rev, scheduled_at, started_at,
-      last_worker_id, workflow_id, clock_timestamp() as at
+      last_worker_id, workflow_id
   ),
   deferred as (
     delete from jobs.job_deferred s where s.organization_id = $1 and ${IN_SCOPE} and s.id = $3
     returning organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at, started_at,
-      last_worker_id, workflow_id, clock_timestamp() as at
+      last_worker_id, workflow_id
   ),
   gone as (select * from ready union all select * from deferred),
-  finished as (
-    insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
-      started_at, completed_at, worker_id, workflow_id, updated_at)
-    select organization_id, id, queue_name, 'cancelled', priority, retry_count, rev + 1, scheduled_at,
-      started_at, at, last_worker_id, workflow_id, at
-    from gone
-  ),
-  counted as (
-    insert into jobs.counter_delta (organization_id, queue_name, pending, scheduled, cancelled)
-    select organization_id, queue_name, -(count(*) filter (where status = 'pending')),
-      -(count(*) filter (where status = 'scheduled')), count(*)
-    from gone group by organization_id, queue_name
-  )
-  select organization_id, id, queue_name, status, rev + 1 as rev, workflow_id, at from gone`,
+  ${cancelled(null)}`,
 );
 
 /** Changes the priority of a job that has not begun. */

@@ -1,4 +1,5 @@
 import { sql } from '@spooled/postgres';
+import { cancelled } from '../../jobs/store/cancelled.sql.js';
 
 /** Keeps others from counting the same workflows until commit. In order, so nobody waits in a ring. */
 export const lockWorkflows = sql(
@@ -156,20 +157,7 @@ export const cancelJobs = sql(
       s.scheduled_at, s.started_at, s.last_worker_id, s.workflow_id
   ),
   gone as (select * from ready union all select * from deferred),
-  finished as (
-    insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
-      started_at, completed_at, worker_id, workflow_id, updated_at)
-    select organization_id, id, queue_name, 'cancelled', priority, retry_count, rev + 1, scheduled_at,
-      started_at, clock_timestamp(), last_worker_id, workflow_id, now()
-    from gone
-  ),
-  counted as (
-    insert into jobs.counter_delta (organization_id, queue_name, pending, scheduled, cancelled)
-    select organization_id, queue_name, -(count(*) filter (where status = 'pending')),
-      -(count(*) filter (where status = 'scheduled')), count(*)
-    from gone group by organization_id, queue_name
-  )
-  select organization_id, id, queue_name, status, rev + 1 as rev, workflow_id, now() as at from gone`,
+  ${cancelled(null)}`,
 );
 
 export const markCancelled = sql(
