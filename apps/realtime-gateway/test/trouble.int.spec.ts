@@ -131,6 +131,24 @@ describe('keeping alive', () => {
 });
 
 describe('a client that stops reading', () => {
+  let impatient: TestGateway;
+  let environment: NodeJS.ProcessEnv;
+  beforeAll(async () => {
+    impatient = gateway;
+    environment = { ...process.env };
+    // Being slow is the only reason to be cut: not silence, nor a closing handshake that takes its time.
+    gateway = await TestGateway.start({
+      REALTIME_MAX_BUFFER_BYTES: '65536',
+      REALTIME_SLOW_GRACE_MS: '300',
+      REALTIME_CLOSE_GRACE_MS: '10000',
+    });
+  });
+  afterAll(async () => {
+    await gateway.stop();
+    gateway = impatient;
+    Object.assign(process.env, environment);
+  });
+
   it('loses its WebSocket with 1013, and nobody else is slowed', async () => {
     const caller = gateway.caller();
     const [stuck, healthy] = [await gateway.live(caller), await gateway.live(caller)];
@@ -172,10 +190,12 @@ describe('a client that stops reading', () => {
     }).then(() => (isCut = true));
     await flood(caller, () => isCut);
     await watching;
-    await eventually(async () =>
-      expect(await gateway.metric('spooled_realtime_connections{transport="sse"}')).toBeLessThan(
-        open,
-      ),
+    await eventually(
+      async () =>
+        expect(await gateway.metric('spooled_realtime_connections{transport="sse"}')).toBeLessThan(
+          open,
+        ),
+      { timeoutMs: 30_000 },
     );
     response.destroy();
   }, 120_000);

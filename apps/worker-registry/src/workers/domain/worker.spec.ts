@@ -14,7 +14,11 @@ const rows: fc.Arbitrary<WorkerRow> = fc.record({
   version: nullableText,
   max_concurrency: fc.integer({ min: 1, max: 100 }),
   current_jobs: fc.integer({ min: 0, max: 1000 }),
-  metadata: fc.dictionary(fc.string(), fc.jsonValue()),
+  metadata: fc.dictionary(
+    // The one key that a JavaScript object cannot simply be given.
+    fc.string().filter((key) => key !== '__proto__'),
+    fc.jsonValue(),
+  ),
   status: fc.constantFrom(...workerStatus.options),
   ended: fc.constantFrom(null, 'requested' as const, 'stale' as const),
   last_heartbeat: instants,
