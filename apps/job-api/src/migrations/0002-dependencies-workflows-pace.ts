@@ -136,6 +136,9 @@ create table jobs.daily_count (
 insert into jobs.daily_count (organization_id, day, created)
   select organization_id, (bucket at time zone 'utc')::date, sum(created) from jobs.queue_activity group by 1, 2;
 
+-- Few jobs end otherwise than completed, and they are looked for among all that did.
+create index job_finished_lost on jobs.job_finished (organization_id, status, id) where status <> 'completed';
+
 -- Dead letters are listed newest first, of all queues or of one.
 drop index jobs.job_finished_deadletter;
 create index job_finished_deadletter on jobs.job_finished (organization_id, completed_at, id) where status = 'deadletter';

@@ -62,8 +62,14 @@ export class JobRepository {
 
   async list(scope: Scope, query: ListQuery): Promise<JobSummary[]> {
     const { status, order_by, order_dir, tag, limit, offset } = query;
-    const statement = jobSql.list(status, order_by, order_dir);
     const queueName = query.queue_name ?? query.queue ?? null;
+    const statement = jobSql.list({
+      status,
+      order: order_by,
+      direction: order_dir,
+      hasQueue: queueName !== null,
+      hasTag: tag !== undefined,
+    });
     const values = [queueName, tag ?? null, limit, offset];
     return (await this.#query<SummaryRow>(scope, statement, values)).map(toSummary);
   }
