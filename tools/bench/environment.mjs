@@ -1,6 +1,7 @@
 // The machine under test: PostgreSQL with durable commits and a nats-server of our own, and servers on top of them.
 import { findOrInstallNatsServer, NatsServer, PostgresServer } from '@spooled/embedded';
 import { fork } from 'node:child_process';
+import { randomInt } from 'node:crypto';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
@@ -8,6 +9,16 @@ import pg from 'pg';
 import { migrateAll } from '../../apps/standalone/dist/migrate.js';
 
 export const ADMIN_KEY = 'bench-admin-key';
+
+/** `BENCH_EXPLAIN=<milliseconds>` prints the plan of every statement that takes longer. */
+const explain = process.env.BENCH_EXPLAIN
+  ? {
+      'auto_explain.log_min_duration': process.env.BENCH_EXPLAIN,
+      'auto_explain.log_analyze': 'on',
+      'auto_explain.log_timing': 'off',
+      'auto_explain.log_buffers': 'on',
+    }
+  : {};
 
 export async function startEnvironment() {
   const directory = await mkdtemp(path.join(tmpdir(), 'spooled-bench-'));
@@ -18,8 +29,10 @@ export async function startEnvironment() {
       max_wal_size: '4GB',
       synchronous_commit: 'on',
       autovacuum_naptime: '5s',
-      shared_preload_libraries: 'pg_stat_statements',
+      shared_preload_libraries: `pg_stat_statements${process.env.BENCH_EXPLAIN ? ',auto_explain' : ''}`,
+      ...explain,
     },
+    onLine: process.env.BENCH_EXPLAIN ? console.log : undefined,
   });
   const nats = new NatsServer({
     binary: await findOrInstallNatsServer({ onProgress: console.log }),
@@ -27,19 +40,47 @@ export async function startEnvironment() {
   });
   await Promise.all([postgres.start(), nats.start()]);
   await migrateAll(postgres.url);
-  const client = new pg.Client({ connectionString: postgres.url });
-  await client.connect();
+  const client = await connect(postgres.url);
+  const others = [];
   return {
+    directory,
     databaseUrl: postgres.url,
     natsUrl: nats.url,
     client,
+    urlOf: (database) => postgres.urlOf(database),
+    atEnd: (stop) => others.push(stop),
     async stop() {
+      for (const stop of others) await stop();
       await client.end();
       await nats.stop();
       await postgres.stop();
       await rm(directory, { recursive: true, force: true });
     },
   };
+}
+
+/** A second database on the same PostgreSQL, with a bus of its own: what runs there has its own data and event log. */
+export async function anotherInstallation(environment, name) {
+  await environment.client.query(`create database ${name}`);
+  const databaseUrl = environment.urlOf(name);
+  await migrateAll(databaseUrl);
+  const nats = new NatsServer({
+    binary: await findOrInstallNatsServer({ onProgress: console.log }),
+    dir: path.join(environment.directory, `nats-${name}`),
+  });
+  await nats.start();
+  const client = await connect(databaseUrl);
+  environment.atEnd(async () => {
+    await client.end();
+    await nats.stop();
+  });
+  return { databaseUrl, natsUrl: nats.url, client };
+}
+
+async function connect(connectionString) {
+  const client = new pg.Client({ connectionString });
+  await client.connect();
+  return client;
 }
 
 /** A server process; `environment` adds to what it needs. */
@@ -54,6 +95,7 @@ export async function startServer({ databaseUrl, natsUrl }, environment = {}) {
       LOG_LEVEL: 'warn',
       JWT_SECRET: 'bench-secret-bench-secret-bench-secret',
       ADMIN_API_KEY: ADMIN_KEY,
+      TRUSTED_PROXIES: '127.0.0.1',
       RATE_LIMIT_REQUESTS_PER_SECOND: '100000',
       RATE_LIMIT_BURST_SIZE: '100000',
       ...environment,
@@ -91,7 +133,12 @@ export async function createOrganization({ port }, slug) {
   const call = async (method, url, body) => {
     const response = await fetch(`http://127.0.0.1:${port}/api/v1${url}`, {
       method,
-      headers: { 'content-type': 'application/json', 'x-admin-key': ADMIN_KEY },
+      headers: {
+        'content-type': 'application/json',
+        'x-admin-key': ADMIN_KEY,
+        // Public and admin routes are limited by address: each call comes from one of its own.
+        'x-forwarded-for': `10.${randomInt(255)}.${randomInt(255)}.${randomInt(1, 255)}`,
+      },
       body: JSON.stringify(body),
     });
     if (!response.ok) throw new Error(`${url}: ${response.status} ${await response.text()}`);

@@ -3,10 +3,19 @@ import { connect } from 'node:net';
 import { performance } from 'node:perf_hooks';
 
 /**
- * Sends `next()` (a complete request as text) over each connection again and again for `seconds`.
- * Answers requests per second and latencies in milliseconds; a status outside 2xx is an error.
+ * Sends `next()` (a complete request as text) over each connection again and again for `seconds`, or until it is null.
+ * With `everyMs` a connection sends that often, beginning at a random moment of the first interval, and latencies count
+ * from when a request was due. Answers requests per second and latencies in milliseconds; a status outside 2xx is an
+ * error.
  */
-export async function httpLoad({ port, connections, seconds, next, onAnswer = () => {} }) {
+export async function httpLoad({
+  port,
+  connections,
+  seconds,
+  everyMs = 0,
+  next,
+  onAnswer = () => {},
+}) {
   const latencies = [];
   const errors = new Map();
   const startedAt = performance.now();
@@ -16,18 +25,25 @@ export async function httpLoad({ port, connections, seconds, next, onAnswer = ()
       const socket = connect({ port, host: '127.0.0.1', noDelay: true });
       return new Promise((resolve, reject) => {
         let received = '';
+        let dueAt = startedAt + Math.random() * everyMs;
         let sentAt = 0;
+        const sendWhenDue = () => {
+          if (everyMs === 0) return send();
+          dueAt += everyMs;
+          return setTimeout(send, Math.max(0, dueAt - performance.now()));
+        };
         const send = () => {
-          if (performance.now() >= endsAt) {
+          const request = performance.now() < endsAt ? next(index) : null;
+          if (request === null) {
             socket.end();
             resolve();
             return;
           }
-          sentAt = performance.now();
-          socket.write(next(index));
+          sentAt = everyMs === 0 ? performance.now() : dueAt;
+          socket.write(request);
         };
         socket.setEncoding('latin1');
-        socket.on('connect', send);
+        socket.on('connect', sendWhenDue);
         socket.on('error', reject);
         socket.on('data', (chunk) => {
           received += chunk;
@@ -37,18 +53,20 @@ export async function httpLoad({ port, connections, seconds, next, onAnswer = ()
           if (received.length < headersEnd + 4 + length) return;
           const status = Number(received.slice(9, 12));
           if (status >= 300) errors.set(status, (errors.get(status) ?? 0) + 1);
-          latencies.push(performance.now() - sentAt);
+          const latency = performance.now() - sentAt;
+          latencies.push(latency);
           const body = received.slice(headersEnd + 4, headersEnd + 4 + length);
           received = '';
-          onAnswer(body, index);
-          send();
+          onAnswer(body, index, latency);
+          sendWhenDue();
         });
       });
     }),
   );
   const elapsed = (performance.now() - startedAt) / 1000;
   if (errors.size > 0) console.warn('  refused:', Object.fromEntries(errors));
-  return { rate: latencies.length / elapsed, count: latencies.length, ...percentiles(latencies) };
+  const count = latencies.length;
+  return { rate: count / elapsed, count, latencies, ...percentiles(latencies) };
 }
 
 /** A JSON request as the text that goes over the wire. */

@@ -1,10 +1,15 @@
-// `npm run bench [-- <part> …]`: what the hot paths reach on this machine, as ratios to baselines of the same run.
+// `npm run bench [-- <part> …] [--long]`: what the hot paths reach on this machine, as ratios to baselines of the same run.
 import os from 'node:os';
+import { benchClaimAtScale } from './claim-at-scale.mjs';
 import { benchEnqueue } from './enqueue.mjs';
 import { startEnvironment } from './environment.mjs';
 import { benchEvents } from './events.mjs';
 import { benchFanout } from './fanout.mjs';
 import { benchFootprint } from './footprint.mjs';
+import { benchHeldSnapshot } from './held-snapshot.mjs';
+import { benchNoBloat } from './no-bloat.mjs';
+import { benchNoisyNeighbour } from './noisy-neighbour.mjs';
+import { benchReadsAtScale } from './reads-at-scale.mjs';
 import { benchRepository } from './repository.mjs';
 import { benchWholeLife } from './whole-life.mjs';
 
@@ -15,15 +20,20 @@ const parts = {
   events: benchEvents,
   fanout: benchFanout,
   footprint: benchFootprint,
+  'claim-at-scale': benchClaimAtScale,
+  'reads-at-scale': benchReadsAtScale,
+  'noisy-neighbour': benchNoisyNeighbour,
+  'held-snapshot': benchHeldSnapshot,
+  'no-bloat': benchNoBloat,
 };
-const wanted = process.argv.slice(2);
+const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 
 console.log(`${os.cpus()[0].model}, ${os.cpus().length} cores, Node ${process.version}`);
 const environment = await startEnvironment();
 try {
   for (const [name, run] of Object.entries(parts)) {
     if (wanted.length > 0 && !wanted.includes(name)) continue;
-    console.log(`\n## ${name}`);
+    console.log(`\n## ${name} (load average ${os.loadavg()[0].toFixed(1)})`);
     await run(environment, report);
   }
 } finally {
@@ -40,6 +50,8 @@ function report(title, { rate, p50, p99, note }, ratios = []) {
   ].filter((figure) => figure !== undefined);
   console.log(`${title}: ${figures.join(', ')}`);
   for (const [name, ratio, bar] of ratios) {
-    console.log(`  ${ratio >= bar ? 'ok  ' : 'LOW '} ${ratio.toFixed(2)} × ${name} (bar ${bar})`);
+    console.log(
+      `  ${ratio >= bar ? 'ok  ' : 'LOW '} ${ratio.toFixed(2)} × ${name} (bar ${Number(bar.toFixed(2))})`,
+    );
   }
 }

@@ -1,28 +1,14 @@
-import { EventLogModule } from '@spooled/event-log';
-import { JobApiModule } from '@spooled/job-api';
-import { BusModule } from '@spooled/nats';
-import { RuntimeModule } from '@spooled/runtime';
-import { TelemetryModule } from '@spooled/telemetry';
-import { Module } from '@nestjs/common';
-import { NestFactory } from '@nestjs/core';
 import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
-import { v7 as uuidv7 } from 'uuid';
-import { EnqueueRepository } from '../../apps/job-api/dist/jobs/store/enqueue.repository.js';
 import { enqueue } from '../../apps/job-api/dist/jobs/store/enqueue.sql.js';
-import { LeaseRepository } from '../../apps/job-api/dist/jobs/store/lease.repository.js';
 import { claim, complete } from '../../apps/job-api/dist/jobs/store/lease.sql.js';
+import { inProcess, PAYLOAD, wholeLives } from './in-process.mjs';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
 const BATCH = 50;
 const CLIENTS = 8;
-const PAYLOAD = JSON.stringify({
-  to: 'someone@example.com',
-  subject: 'Welcome',
-  template: 'welcome-2',
-});
 
 /** Insert + claim + complete in batches of 50: ours through the repositories, and the bare statements by pgbench. */
 export async function benchRepository(environment, report) {
@@ -36,89 +22,26 @@ export async function benchRepository(environment, report) {
   environment.repositoryRate = ours.rate;
 }
 
-async function repositories({ databaseUrl, natsUrl, client }) {
-  Object.assign(process.env, {
-    DATABASE_URL: databaseUrl,
-    NATS_URL: natsUrl,
-    LOG_LEVEL: 'warn',
-  });
-  class BenchModule {}
-  Module({
-    imports: [
-      TelemetryModule.forRoot({ service: 'bench' }),
-      RuntimeModule,
-      BusModule,
-      EventLogModule,
-      JobApiModule,
-    ],
-  })(BenchModule);
-  const context = await NestFactory.createApplicationContext(BenchModule, { logger: ['error'] });
-  try {
-    const producers = context.get(EnqueueRepository, { strict: false });
-    const leases = context.get(LeaseRepository, { strict: false });
+async function repositories(environment) {
+  const { client } = environment;
+  return inProcess(environment, async (rooms) => {
     const walBefore = await walPosition(client);
-    let jobs = 0;
     const startedAt = performance.now();
     const endsAt = startedAt + SECONDS * 1000;
-    await Promise.all(
-      Array.from({ length: CLIENTS }, async (_, index) => {
-        const organizationId = uuidv7();
-        const queueName = `bench-${index}`;
-        while (performance.now() < endsAt) {
-          await producers.insert(
-            Array.from({ length: BATCH }, () => newJob(organizationId, queueName)),
-          );
-          const claimed = await leases.claim({
-            organizationId,
-            queueName,
-            workerId: 'w',
-            limit: BATCH,
-            leaseSecs: 60,
-          });
-          await Promise.all(
-            claimed.map(({ id, lease_id: leaseId }) =>
-              leases.complete({
-                organizationId,
-                jobId: id,
-                workerId: 'w',
-                leaseId,
-                queues: null,
-                result: null,
-              }),
-            ),
-          );
-          jobs += claimed.length;
-        }
-      }),
-    );
+    let jobs = 0;
+    await wholeLives(rooms, {
+      clients: CLIENTS,
+      batch: BATCH,
+      isOver: () => performance.now() >= endsAt,
+      onCompleted: (completed) => (jobs += completed),
+    });
     const rate = jobs / ((performance.now() - startedAt) / 1000);
     const walBytes = ((await walPosition(client)) - walBefore) / jobs;
     const { rows } = await client.query(
       `select sum(n_dead_tup)::int as dead from pg_stat_user_tables where schemaname = 'jobs'`,
     );
     return { rate, note: `${Math.round(walBytes)} WAL bytes per job, ${rows[0].dead} dead tuples` };
-  } finally {
-    await context.close();
-  }
-}
-
-function newJob(organizationId, queueName) {
-  return {
-    organizationId,
-    id: uuidv7(),
-    queueName,
-    payload: PAYLOAD,
-    priority: 0,
-    maxRetries: null,
-    timeoutSeconds: null,
-    tags: null,
-    completionWebhook: null,
-    completionWebhookSecret: null,
-    idempotencyKey: null,
-    scheduledAt: null,
-    expiresAt: null,
-    waitsFor: null,
-  };
+  });
 }
 
 async function walPosition(client) {
@@ -150,6 +73,9 @@ function pgbench({ databaseUrl }) {
     nulls('timestamptz'),
     nulls('timestamptz'),
     nulls('uuid'),
+    nulls('uuid'),
+    nulls('text'),
+    nulls('smallint'),
     '3',
     '300',
   ]);

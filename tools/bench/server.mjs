@@ -8,6 +8,9 @@ const { bootstrap } = await import('@spooled/runtime');
 const { StandaloneModule } = await import('@spooled/standalone');
 const { HttpServer } = await import('@spooled/http');
 
+// Whoever measures may be killed: nothing is left behind.
+process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
+
 await bootstrap(StandaloneModule, {
   onStarted: async (context) => {
     process.send?.({ port: context.get(HttpServer).port });
