@@ -35,8 +35,6 @@ export interface JobDetail extends Job {
   } | null;
 }
 
-export type StatusRow = JobSummary;
-
 /** Reads jobs, and moves single ones on behalf of their producers and operators. */
 @Injectable()
 export class JobRepository {
