@@ -207,13 +207,17 @@ describe('while NATS is away', () => {
       world = await World.setup();
       const { organizationId } = world.key();
       const ids = await world.makeMany(organizationId, 10);
-      world.jobApi.onAsked = async () => {
-        world.jobApi.onAsked = () => undefined;
-        await world.nats.kill();
-        return new Promise<never>(() => undefined);
-      };
+      const killed = new Promise<void>((resolve) => {
+        world.jobApi.onAsked = async () => {
+          world.jobApi.onAsked = () => undefined;
+          await world.nats.kill();
+          resolve();
+          return new Promise<never>(() => undefined);
+        };
+      });
       await world.makeDue(ids);
-      await eventually(() => expect(world.jobApi.asked).toHaveLength(10));
+      await killed;
+      expect(world.jobApi.asked).toHaveLength(10);
       const runs = await world.runs();
       await world.nats.start();
       await eventually(() => expect(world.jobApi.jobs.size).toBe(10), RECOVERY);
