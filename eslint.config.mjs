@@ -24,6 +24,7 @@ const platformOrder = {
   nats: ['config', 'telemetry', 'runtime'],
   http: ['config', 'telemetry', 'runtime', 'postgres', 'nats'],
   access: ['config', 'telemetry', 'runtime', 'nats', 'http'],
+  grpc: ['config', 'telemetry', 'runtime', 'nats', 'http', 'access'],
   'event-log': ['config', 'telemetry', 'runtime', 'nats', 'postgres'],
   // Starts servers for the laptop and the tests; knows nothing of how services run.
   embedded: [],

@@ -2,6 +2,7 @@ import { Module } from '@nestjs/common';
 import { AccessModule } from '@spooled/access';
 import { AuthModule } from '@spooled/auth';
 import { EventFeedsModule, EventLogModule } from '@spooled/event-log';
+import { GrpcModule } from '@spooled/grpc';
 import { HttpModule } from '@spooled/http';
 import { JobApiModule } from '@spooled/job-api';
 import { BusModule } from '@spooled/nats';
@@ -19,6 +20,7 @@ import { WorkerRegistryModule } from '@spooled/worker-registry';
     BusModule,
     HttpModule,
     AccessModule,
+    GrpcModule,
     EventLogModule,
     EventFeedsModule,
     AuthModule,

@@ -12,6 +12,7 @@ import { ReleaseService } from './workers/release.service.js';
 import { RosterService } from './workers/roster.service.js';
 import { WorkerRepository } from './workers/store/worker.repository.js';
 import { WorkersController } from './workers/workers.controller.js';
+import { WorkersGrpc } from './workers/workers.grpc.js';
 
 /** The room: who is alive, on which queues. Needs the global platform modules around it. */
 @Module({
@@ -24,6 +25,7 @@ import { WorkersController } from './workers/workers.controller.js';
     HeartbeatService,
     RosterService,
     WorkersController,
+    WorkersGrpc,
     ReleaseRetry,
     StalenessSweep,
     WorkerPruner,

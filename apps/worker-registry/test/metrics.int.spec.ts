@@ -30,7 +30,7 @@ describe('the gauges of workers', () => {
     await world.beat(one.credential, ids[0]!, { status: 'degraded' });
     await world.beat(one.credential, ids[1]!, { status: 'draining' });
     await expectGauges(4, 2);
-    await world.beat(one.credential, ids[1]!, { status: 'offline' });
+    await world.call(one.credential, 'POST', `/workers/${ids[1]!}/deregister`);
     await expectGauges(3, 2);
     await world.call(other.credential, 'POST', `/workers/${foreign}/deregister`);
     await expectGauges(2, 1);

@@ -73,6 +73,7 @@ export class World {
       SPOOLED_ENV: 'test',
       HOST: '127.0.0.1',
       PORT: '0',
+      GRPC_PORT: '0',
       LOG_LEVEL: 'silent',
       WORKER_SWEEP_INTERVAL_SECS: '1',
       WORKER_METRICS_INTERVAL_SECS: '1',

@@ -2,6 +2,8 @@ export { AppError, errorCatalogue, isErrorCode } from './errors.js';
 export type { AppErrorOptions, ErrorCode, ErrorDefinition, FieldProblem } from './errors.js';
 export { API_BASE, fullPath, route } from './route.js';
 export type { RouteAuth, RouteSpec, ServiceName } from './route.js';
+export { grpcMethod, PROTO_DIRECTORY, PROTO_FILES } from './grpc.js';
+export type { GrpcSpec } from './grpc.js';
 export { hint, rpc, rpcFailure } from './rpc.js';
 export type { HintSpec, RpcSpec } from './rpc.js';
 export {
@@ -121,6 +123,14 @@ export {
   workAvailable,
 } from './jobs/jobs.rpc.js';
 export type { EnqueueCommand, QueueCounters } from './jobs/jobs.rpc.js';
+export {
+  grpcCompleteRequest,
+  grpcDequeueRequest,
+  grpcFailRequest,
+  grpcRenewLeaseRequest,
+  jobsGrpc,
+} from './jobs/jobs.grpc.js';
+export type { GrpcJob, GrpcProcessError, GrpcProcessResponse } from './jobs/jobs.grpc.js';
 export { MAX_QUEUE_SETTINGS_BYTES, queuesApi } from './queues/queues.api.js';
 export type { Queue, QueueConfig, QueueStats, QueueSummary } from './queues/queues.api.js';
 export { dashboardApi } from './dashboard/dashboard.api.js';
@@ -135,6 +145,7 @@ export type {
   WorkerSummary,
 } from './workers/workers.api.js';
 export { workerHeartbeat, workersRpc } from './workers/workers.rpc.js';
+export { workersGrpc } from './workers/workers.grpc.js';
 export { scheduleRunStatus, schedulesApi } from './schedules/schedules.api.js';
 export type {
   CreatedSchedule,
@@ -150,6 +161,9 @@ export { webhooksRpc } from './webhooks/webhooks.rpc.js';
 export { operationsApi } from './operations/operations.api.js';
 export { realtimeApi, streamQuery } from './realtime/realtime.api.js';
 export type { StreamQuery } from './realtime/realtime.api.js';
+export { eventTag } from './realtime/event-tag.js';
+export { eventsGrpc } from './realtime/events.grpc.js';
+export type { GrpcEvent, GrpcSubscribeRequest } from './realtime/events.grpc.js';
 export {
   controlEvent,
   eventNames,

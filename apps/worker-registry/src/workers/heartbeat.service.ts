@@ -7,6 +7,7 @@ import {
   workerHeartbeat,
   type HeartbeatRequest,
   type Principal,
+  type WorkerStatus,
 } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { Database, GroupCommit, type Lane, type Transaction } from '@spooled/postgres';
@@ -33,10 +34,11 @@ export class HeartbeatService {
   }
 
   /**
+   * Answers the status that is stored now: one that drains keeps draining, whatever it reports.
    * @throws AppError `NOT_FOUND`, `CONFLICT` for a worker that deregistered, `QUOTA_EXCEEDED` or `FEATURE_DISABLED` for
    * one that gave up its slot and finds none free.
    */
-  async report(caller: Principal, id: string, request: HeartbeatRequest): Promise<void> {
+  async report(caller: Principal, id: string, request: HeartbeatRequest): Promise<WorkerStatus> {
     if (!canBeWorkerId(id)) throw unknown();
     const { organizationId } = caller;
     // Only a scoped key needs to look first: for the others the statement itself finds the worker or not.
@@ -65,6 +67,7 @@ export class HeartbeatService {
       queue_name: row.queue_name,
       current_jobs: report.currentJobs,
     });
+    return row.status;
   }
 
   async #reportAll(

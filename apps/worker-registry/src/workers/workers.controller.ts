@@ -34,8 +34,12 @@ export class WorkersController {
   }
 
   @Route(workersApi.heartbeat)
-  heartbeat({ principal, params, body }: RequestOf<typeof workersApi.heartbeat>): Promise<void> {
-    return this.heartbeats.report(principal, params.id, body);
+  async heartbeat({
+    principal,
+    params,
+    body,
+  }: RequestOf<typeof workersApi.heartbeat>): Promise<void> {
+    await this.heartbeats.report(principal, params.id, body);
   }
 
   @Route(workersApi.deregister)

@@ -43,7 +43,8 @@ const FASTIFY_CODES: Readonly<Record<string, () => AppError>> = {
   FST_ERR_BAD_URL: () => new AppError('NOT_FOUND', 'There is no such route.'),
 };
 
-function toAppError(error: unknown): AppError {
+/** What is no error of ours is a bug: `INTERNAL_ERROR`. */
+export function toAppError(error: unknown): AppError {
   if (error instanceof AppError) return error;
   const { code, statusCode } = (error ?? {}) as { code?: string; statusCode?: number };
   const known = FASTIFY_CODES[code ?? ''];

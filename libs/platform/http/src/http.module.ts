@@ -24,6 +24,6 @@ import { TrafficControl } from './traffic-control.js';
     OperationsController,
     DocsPage,
   ],
-  exports: [HttpServer, SharedLimits],
+  exports: [HttpServer, SharedLimits, TrafficControl],
 })
 export class HttpModule {}

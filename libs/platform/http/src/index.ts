@@ -1,10 +1,12 @@
 export { isSameSecret } from './credentials.js';
+export { parsePart, toAppError } from './error-body.js';
 export { HttpModule } from './http.module.js';
 export { HttpServer } from './http-server.js';
+export { listenProblem } from './listen-problem.js';
 export { PrincipalResolver } from './principal-resolver.js';
 export type { FixedWindows, RateDecision, TokenBuckets } from './rate-limits.js';
 export { RawJson, rawJson, Route, StatusAnswer, withStatus } from './route.decorator.js';
 export type { RequestOf } from './route.decorator.js';
 export { SharedLimits } from './shared-limits.js';
-export { refusal } from './traffic-control.js';
+export { refusal, TrafficControl } from './traffic-control.js';
 export type { Upgrade, UpgradeHandler } from './upgrade-routes.js';

@@ -13,3 +13,11 @@ export { stressStartStop, type StartStop } from './stress-start-stop.js';
 export { WsClient, type WsClientOptions } from './ws-client.js';
 export { onCleanUp } from './clean-up.js';
 export { freePort, type NatsServer, type PostgresServer } from '@spooled/embedded';
+export {
+  GrpcClient,
+  grpcClient,
+  plainMessage,
+  wireMessage,
+  type GrpcClientOptions,
+  type GrpcMessage,
+} from './grpc-client.js';

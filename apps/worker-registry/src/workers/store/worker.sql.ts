@@ -96,7 +96,7 @@ export const register = sql(
 
 /**
  * Takes reports: organizations, ids, statuses, job counts, metadata (null = keep), and whether the report may take a
- * slot that its worker does not have. Draining outlasts a healthy report: the worker was told to finish, and a report
+ * slot that its worker does not have. Draining outlasts every report: the worker was told to finish, and a report
  * that crossed that order must not undo it. A stale worker comes back, with its slot and its jobs. Who deregistered
  * must register again, or a report that crossed the deregistration would undo it. Rows are locked in one order, so
  * that batches of several instances cannot wait for each other in a ring. Answers every known worker.
@@ -108,7 +108,7 @@ export const report = sql(
        as r (organization_id, id, status, current_jobs, metadata, may_take_slot)
    ), held as (
      select w.organization_id, w.id, w.ended, w.queue_name, r.current_jobs, r.metadata, r.may_take_slot,
-       case when w.status = 'draining' and r.status = 'healthy' then 'draining' else r.status end as next,
+       case when w.status = 'draining' then 'draining' else r.status end as next,
        w.status in ('healthy', 'degraded') or w.ended is not distinct from 'stale' as has_slot
      from workers.worker w
      join reported r on r.organization_id = w.organization_id and r.id = w.id
