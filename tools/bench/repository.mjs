@@ -3,7 +3,9 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { enqueue } from '../../apps/job-api/dist/jobs/store/enqueue.sql.js';
-import { claim, complete } from '../../apps/job-api/dist/jobs/store/lease.sql.js';
+import { claim } from '../../apps/job-api/dist/jobs/store/claim.sql.js';
+import { START } from '../../apps/job-api/dist/jobs/store/queue-heads.js';
+import { complete } from '../../apps/job-api/dist/jobs/store/settle.sql.js';
 import { inProcess, PAYLOAD, wholeLives } from './in-process.mjs';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
@@ -86,6 +88,8 @@ function pgbench({ databaseUrl }) {
     `array[${BATCH}]`,
     `array['w']`,
     'array[60]',
+    `array[${START.priority}::smallint]`,
+    `array['${START.id}'::uuid]`,
   ]).replace(
     /select ord::int, organization_id, id,[\s\S]*$/,
     `select coalesce(string_agg(id::text, ','), '') as ids, count(*) as n from leased`,

@@ -18,11 +18,17 @@ import { JobsResponder } from './jobs/jobs.responder.js';
 import { LeaseService } from './jobs/lease.service.js';
 import { LeasesController } from './jobs/leases.controller.js';
 import { Children } from './jobs/store/children.js';
+import { Claims } from './jobs/store/claims.js';
 import { DependencyRepository } from './jobs/store/dependency.repository.js';
 import { EnqueueRepository } from './jobs/store/enqueue.repository.js';
 import { JobRepository } from './jobs/store/job.repository.js';
 import { LeaseRepository } from './jobs/store/lease.repository.js';
+import { QueueHeads } from './jobs/store/queue-heads.js';
+import { ReadyRepository } from './jobs/store/ready.repository.js';
+import { Settlements } from './jobs/store/settlements.js';
+import { UnsettledJobs } from './jobs/unsettled-jobs.js';
 import { WorkSignal } from './jobs/work-signal.js';
+import { WorkSweeper } from './jobs/work-sweeper.js';
 import { CounterFolder } from './maintenance/counter-folder.js';
 import { DueStager } from './maintenance/due-stager.js';
 import { ExpirySweeper } from './maintenance/expiry-sweeper.js';
@@ -43,11 +49,12 @@ import { WorkflowsController } from './workflows/workflows.controller.js';
  * Every statement here starts from a few keys and reads rows by index. Whatever the statistics say at the moment, a
  * plan that reads a whole table or a whole organization to join a few rows is wrong.
  */
-const KEYED_PLANS = {
+export const KEYED_PLANS = {
   enable_seqscan: 'off',
   enable_bitmapscan: 'off',
   enable_hashjoin: 'off',
   enable_mergejoin: 'off',
+  enable_sort: 'off',
 };
 
 /** Jobs, queues and leases: sole writer of the schema `jobs`. */
@@ -66,12 +73,17 @@ const KEYED_PLANS = {
       },
     },
     WorkSignal,
+    UnsettledJobs,
     JobMetrics,
     WorkflowProgress,
     Children,
     EnqueueRepository,
+    QueueHeads,
+    Claims,
+    Settlements,
     LeaseRepository,
     JobRepository,
+    ReadyRepository,
     DependencyRepository,
     WorkflowRepository,
     DeadLetterRepository,
@@ -95,6 +107,7 @@ const KEYED_PLANS = {
     JobsResponder,
     QueuesResponder,
     Loops,
+    WorkSweeper,
     LeaseReaper,
     DueStager,
     ExpirySweeper,

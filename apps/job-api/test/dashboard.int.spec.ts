@@ -2,6 +2,7 @@ import { workersRpc, type Dashboard } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { createLogger } from '@spooled/telemetry';
 import { eventually, Signal } from '@spooled/testing';
+import { LeaseReaper } from '../src/maintenance/lease-reaper.js';
 import { storedJobs } from './model-invariants.js';
 import { World, type Tenant } from './setup.js';
 
@@ -158,6 +159,31 @@ describe('GET /dashboard', () => {
     const worked = (await read(tenant)).jobs;
     expect(worked.avg_processing_time_ms).toBeGreaterThanOrEqual(2000);
     expect(worked.avg_processing_time_ms).toBeLessThan(4000);
+  });
+
+  it.each<[how: string, comeBack: (tenant: Tenant, id: string) => Promise<unknown>]>([
+    [
+      'from the dead letters',
+      async (tenant, id) => {
+        await tenant.fail(id);
+        await tenant.call('POST', `/jobs/${id}/retry`);
+      },
+    ],
+    [
+      'from its worker',
+      ({ organizationId }) =>
+        world.context.get(LeaseReaper).releaseWorker(organizationId, 'w-1', 'requested', null),
+    ],
+  ])('counts the wait of a job that came back %s since then', async (_, comeBack) => {
+    const tenant = world.key();
+    const { id } = await tenant.leased({ max_retries: 0 });
+    await world.owner.query(
+      `update jobs.job set created_at = now() - interval '1 hour' where id = $1`,
+      [id],
+    );
+    await comeBack(tenant, id);
+    await tenant.claim();
+    expect((await read(tenant)).jobs.avg_wait_time_ms).toBeLessThan(10_000);
   });
 
   it('forgets activity after an hour and after a day', async () => {

@@ -482,6 +482,34 @@ describe('a job that others depend on', () => {
     expect(await tenant.statusOf(child)).toBe('cancelled');
     expect(await leftovers(tenant, [child])).toEqual(['job.id', 'job_finished.id']);
   });
+
+  it('keeps those of its workflow from running without it, once that is retried', async () => {
+    const tenant = world.key();
+    const job = { queue_name: 'emails', payload: {}, max_retries: 0 };
+    const { body } = await tenant.call<{ workflow_id: string }>('POST', '/workflows', {
+      name: 'two steps',
+      jobs: [
+        { key: 'first', ...job },
+        { key: 'second', ...job, depends_on: ['first'] },
+        { key: 'alone', ...job, queue_name: 'reports' },
+      ],
+    });
+    for (const queue_name of ['emails', 'reports']) {
+      const [claimed] = await tenant.claim({ queue_name });
+      await tenant.fail(claimed!.id);
+    }
+    await purge(tenant, { queue_name: 'emails', confirm: true });
+    const path = `/workflows/${body.workflow_id}`;
+    expect((await tenant.call('POST', `${path}/retry`)).status).toBe(200);
+    expect(ids(await tenant.claim({ queue_name: 'reports' }))).toHaveLength(1);
+    expect(await tenant.claim()).toEqual([]);
+    const jobs = (await tenant.call<{ jobs: { key: string; status: string }[] }>('GET', path)).body
+      .jobs;
+    expect(jobs).toMatchObject([
+      { key: 'second', status: 'cancelled' },
+      { key: 'alone', status: 'processing' },
+    ]);
+  });
 });
 
 describe('POST /jobs/dlq/purge', () => {

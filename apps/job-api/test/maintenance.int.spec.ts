@@ -1,5 +1,7 @@
 import { plans } from '@spooled/contracts';
+import { Database } from '@spooled/postgres';
 import { eventually } from '@spooled/testing';
+import { pruneActivity } from '../src/maintenance/maintenance.sql.js';
 import { RetentionPruner } from '../src/maintenance/retention-pruner.js';
 import { World } from './setup.js';
 
@@ -263,6 +265,32 @@ describe('retention', () => {
 });
 
 describe('the counter folder', () => {
+  it('forgets the counts of queues that hold no job, and makes them anew', async () => {
+    const tenant = world.key();
+    const { id } = await tenant.leased({ max_retries: 0 });
+    await tenant.fail(id);
+    await tenant.enqueue({ queue_name: 'reports' });
+    await tenant.call('POST', '/jobs/dlq/purge', { confirm: true });
+    const counted = async () => {
+      const { rows } = await world.owner.query<{ queue_name: string }>(
+        `select queue_name from jobs.queue_counter where organization_id = $1 order by 1`,
+        [tenant.organizationId],
+      );
+      return rows.map(({ queue_name }) => queue_name);
+    };
+    const isFolded = async () => (await rowsOf('counter_delta', tenant.organizationId)) === 0;
+    await eventually(isFolded);
+    expect(await counted()).toEqual(['emails', 'reports']);
+    await world.context
+      .get(Database, { strict: false })
+      .maintenance((transaction) => transaction.query(pruneActivity));
+    expect(await counted()).toEqual(['reports']);
+    await tenant.enqueue();
+    await eventually(isFolded);
+    expect(await counted()).toEqual(['emails', 'reports']);
+    expect(await tenant.stats()).toMatchObject({ pending: 2, deadletter: 0, total: 2 });
+  });
+
   it('folds deltas without changing any count', async () => {
     const tenant = world.key();
     const { id } = await tenant.leased();

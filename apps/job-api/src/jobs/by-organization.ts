@@ -16,17 +16,18 @@ export class EventsByOrganization {
   }
 }
 
-/** Collects queues that got claimable jobs. */
+/** Collects queues that got claimable jobs, and how many. */
 export class QueuesByOrganization {
-  readonly #queues = new Map<string, Set<string>>();
+  readonly #queues = new Map<string, Map<string, number>>();
 
-  add(organizationId: string, queueName: string): void {
+  /** `jobs` is Infinity when nobody knows how many. */
+  add(organizationId: string, queueName: string, jobs = 1): void {
     const known = this.#queues.get(organizationId);
-    if (known === undefined) this.#queues.set(organizationId, new Set([queueName]));
-    else known.add(queueName);
+    if (known === undefined) this.#queues.set(organizationId, new Map([[queueName, jobs]]));
+    else known.set(queueName, (known.get(queueName) ?? 0) + jobs);
   }
 
-  entries(): Iterable<readonly [organizationId: string, queueNames: ReadonlySet<string>]> {
+  entries(): Iterable<readonly [organizationId: string, jobs: ReadonlyMap<string, number>]> {
     return this.#queues;
   }
 }

@@ -15,6 +15,7 @@ import {
 } from '@spooled/contracts';
 import { v7 as uuidv7 } from 'uuid';
 import { checkWebhookUrl } from './domain/webhook-url.js';
+import { requireQueue } from './require-queue.js';
 import { EnqueueRepository, type EnqueueOutcome, type NewJob } from './store/enqueue.repository.js';
 
 /** Use cases of the producer: put jobs in. */
@@ -112,12 +113,6 @@ export type CommandOutcome =
   { readonly jobId: string; readonly queueName: string; readonly created: boolean } | AppError;
 
 const KEY_OUT_OF_SCOPE = 'The idempotency key is in use.';
-
-function requireQueue(caller: Principal, queueName: string): void {
-  if (!canUseQueue(caller, queueName)) {
-    throw new AppError('ACCESS_DENIED', `This key may not use the queue ${queueName}.`);
-  }
-}
 
 /** A key may not learn of jobs outside its queues, not even by guessing idempotency keys. */
 function visibleId(caller: Principal, { jobId, queueName }: EnqueueOutcome): string {

@@ -11,7 +11,9 @@ import {
   type Principal,
 } from '@spooled/contracts';
 import { QueueRepository } from '../queues/store/queue.repository.js';
+import { requireQueue } from './require-queue.js';
 import { JobRepository, type JobDetail, type Scope } from './store/job.repository.js';
+import { ReadyRepository } from './store/ready.repository.js';
 
 const MAX_STATUS_IDS = 100;
 /** A job that is on its way from one waiting table to the other may be missed by a statement, not by the next. */
@@ -23,13 +25,19 @@ export class JobService {
   constructor(
     private readonly jobs: JobRepository,
     private readonly queues: QueueRepository,
+    private readonly ready: ReadyRepository,
   ) {}
 
   /** @throws AppError `NOT_FOUND` */
   async read(caller: Principal, jobId: string): Promise<JobDetail> {
-    const job = await this.jobs.read(scopeOf(caller), jobId);
+    const job = await this.find(caller, jobId);
     if (job === undefined) throw unknownJob();
     return job;
+  }
+
+  /** Undefined when there is none that the caller may see. */
+  async find(caller: Principal, jobId: string): Promise<JobDetail | undefined> {
+    return this.jobs.read(scopeOf(caller), jobId);
   }
 
   async list(caller: Principal, query: ListQuery): Promise<JobSummary[]> {
@@ -67,6 +75,19 @@ export class JobService {
       cancelled: sum(({ cancelled }) => cancelled),
     };
     return { ...stats, total: Object.values(stats).reduce((a, b) => a + b, 0) };
+  }
+
+  /** Counts of one queue, and the age of its oldest pending job in milliseconds. @throws AppError `ACCESS_DENIED` */
+  async queueStats(
+    caller: Principal,
+    queueName: string,
+  ): Promise<JobStats & { readonly max_age_ms: number }> {
+    requireQueue(caller, queueName);
+    const [stats, ageMs] = await Promise.all([
+      this.stats(caller, queueName),
+      this.ready.oldestPendingAgeMs(caller.organizationId, queueName),
+    ]);
+    return { ...stats, max_age_ms: ageMs };
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT` when it has begun or ended */

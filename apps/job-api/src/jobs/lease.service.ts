@@ -1,7 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import {
   AppError,
-  canUseQueue,
   isUnrestricted,
   isUuid,
   requirePayloadFits,
@@ -10,13 +9,16 @@ import {
   type Principal,
 } from '@spooled/contracts';
 import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
-import { LeaseRepository, type LeaseProof } from './store/lease.repository.js';
+import { requireQueue } from './require-queue.js';
+import {
+  LeaseRepository,
+  type ClaimCall,
+  type FailureOutcome,
+  type LeasedJob,
+  type LeaseProof,
+} from './store/lease.repository.js';
+import { UnsettledJobs } from './unsettled-jobs.js';
 import { WorkSignal } from './work-signal.js';
-
-/** A waiting claim looks again this often even when nobody told it to: hints may be lost. */
-const SAFETY_POLL_MS = 2000;
-/** How soon a claim that the queue's rate limit held back looks again. */
-const PACE_POLL_MS = 100;
 
 interface LeaseBody {
   readonly worker_id: string;
@@ -29,6 +31,7 @@ export class LeaseService {
   constructor(
     private readonly leases: LeaseRepository,
     private readonly work: WorkSignal,
+    private readonly unsettled: UnsettledJobs,
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
   ) {}
 
@@ -42,33 +45,57 @@ export class LeaseService {
     request: ClaimRequest,
     signal: AbortSignal,
   ): Promise<{ jobs: readonly ClaimedJob[] }> {
-    if (!canUseQueue(caller, request.queue_name)) {
-      throw new AppError('ACCESS_DENIED', `This key may not use the queue ${request.queue_name}.`);
-    }
-    const { organizationId } = caller;
+    const jobs = await this.lease(caller, request, signal);
+    return { jobs: jobs.map(toClaimedJob) };
+  }
+
+  /** As `claim`, with all that is known of the jobs. @throws AppError `ACCESS_DENIED` */
+  async lease(
+    caller: Principal,
+    request: ClaimRequest,
+    signal: AbortSignal,
+  ): Promise<readonly LeasedJob[]> {
+    requireQueue(caller, request.queue_name);
     const call = {
-      organizationId,
+      organizationId: caller.organizationId,
       queueName: request.queue_name,
       workerId: request.worker_id,
       limit: request.limit,
       leaseSecs: request.lease_duration_secs ?? this.config.WORKER_LEASE_DURATION_SECS,
     };
-    const endsAt = Date.now() + request.wait_secs * 1000;
-    for (;;) {
-      const waitMs = Math.min(endsAt - Date.now(), SAFETY_POLL_MS);
-      // Listening begins before looking, so that work which arrives in between is not slept through.
-      const waiting = waitMs <= 0 ? undefined : this.work.listen(organizationId, call.queueName);
-      try {
-        const { jobs, isPaced } = await this.leases.claim(call);
-        if (jobs.length > 0 && signal.aborted) await this.leases.unclaim(organizationId, jobs);
-        if (signal.aborted) return { jobs: [] };
-        if (jobs.length > 0 || waiting === undefined || this.work.isStopping) return { jobs };
-        await waiting.woken(isPaced ? Math.min(waitMs, PACE_POLL_MS) : waitMs, signal);
-        if (signal.aborted) return { jobs: [] };
-      } finally {
-        waiting?.stop();
+    if (request.wait_secs > 0) return this.#leaseWhenThere(call, request.wait_secs, signal);
+    const { jobs } = await this.leases.claim(call);
+    return this.#unlessGone(call, jobs, signal);
+  }
+
+  async #leaseWhenThere(
+    call: ClaimCall,
+    waitSecs: number,
+    signal: AbortSignal,
+  ): Promise<readonly LeasedJob[]> {
+    const endsAt = Date.now() + waitSecs * 1000;
+    const listener = this.work.listen(call.organizationId, call.queueName);
+    try {
+      for (;;) {
+        const isLast = Date.now() >= endsAt || this.work.isStopping;
+        const { jobs } = await listener.look(call.limit, () => this.leases.claim(call));
+        if (jobs.length > 0 || isLast) return await this.#unlessGone(call, jobs, signal);
+        await listener.woken(signal, endsAt - Date.now());
+        if (signal.aborted) return [];
       }
+    } finally {
+      listener.stop();
     }
+  }
+
+  async #unlessGone(
+    { organizationId }: ClaimCall,
+    jobs: readonly LeasedJob[],
+    signal: AbortSignal,
+  ): Promise<readonly LeasedJob[]> {
+    if (!signal.aborted || jobs.length === 0) return jobs;
+    await this.leases.unclaim(organizationId, jobs);
+    return [];
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED`, `PAYLOAD_TOO_LARGE` */
@@ -80,18 +107,29 @@ export class LeaseService {
     const result = body.result === undefined ? null : JSON.stringify(body.result);
     if (result !== null) requirePayloadFits(caller.plan, result);
     await this.leases.complete({ ...proofOf(caller, jobId, body), result });
+    this.unsettled.settled(jobId);
     return { success: true };
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
   async fail(caller: Principal, jobId: string, body: LeaseBody & { readonly error: string }) {
-    const call = { ...proofOf(caller, jobId, body), error: body.error };
-    const { nextRetryAt } = await this.leases.fail(call);
+    const { nextRetryAt } = await this.settleFailed(caller, jobId, { ...body, isFinal: false });
     return {
       success: true as const,
       will_retry: nextRetryAt !== null,
       next_retry_at: nextRetryAt?.toISOString() ?? null,
     };
+  }
+
+  /** `isFinal`: another try cannot help. @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
+  async settleFailed(
+    caller: Principal,
+    jobId: string,
+    { error, isFinal, ...lease }: LeaseBody & { readonly error: string; readonly isFinal: boolean },
+  ): Promise<FailureOutcome> {
+    const outcome = await this.leases.fail({ ...proofOf(caller, jobId, lease), error, isFinal });
+    this.unsettled.settled(jobId);
+    return outcome;
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
@@ -125,6 +163,18 @@ export class LeaseService {
     await this.leases.appendLog(proofOf(caller, jobId, body), body.lines);
     return { success: true };
   }
+}
+
+/** What REST shows of it. */
+function toClaimedJob(job: LeasedJob): ClaimedJob {
+  const {
+    scheduled_at: _,
+    started_at: __,
+    last_error: ___,
+    idempotency_key: ____,
+    ...claimed
+  } = job;
+  return claimed;
 }
 
 /** @throws AppError `NOT_FOUND` for an id that cannot be one */

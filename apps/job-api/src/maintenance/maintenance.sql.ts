@@ -1,5 +1,6 @@
 import { sql } from '@spooled/postgres';
 import { FORGET_BELONGINGS, FORGET_DEPENDENCIES } from '../jobs/store/forget.sql.js';
+import { byKey } from '../jobs/store/by-key.sql.js';
 import { cancelled } from '../jobs/store/cancelled.sql.js';
 
 /**
@@ -18,14 +19,14 @@ function takeBack(name: string, lost: string, lock: string) {
   ),
   gone as (
     delete from jobs.job_running s using lost l
-    where s.organization_id = l.organization_id and s.id = l.id
+    where ${byKey('s', 'l')}
     returning s.*, (not $2::boolean or s.retry_count < s.max_retries) as has_budget, clock_timestamp() as at
   ),
   ready as (
-    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at,
-      started_at, last_worker_id, last_error, workflow_id, updated_at)
-    select organization_id, id, queue_name, priority, retry_count + $2::boolean::int, rev + 1, scheduled_at, expires_at,
-      started_at, worker_id, case when $2 then 'Lease expired (worker timeout)' else last_error end, workflow_id, now()
+    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, waits_since,
+      expires_at, started_at, last_worker_id, last_error, workflow_id, updated_at)
+    select organization_id, id, queue_name, priority, retry_count + $2::boolean::int, rev + 1, scheduled_at, at,
+      expires_at, started_at, worker_id, case when $2 then 'Lease expired (worker timeout)' else last_error end, workflow_id, now()
     from gone where has_budget
   ),
   finished as (
@@ -38,7 +39,7 @@ function takeBack(name: string, lost: string, lock: string) {
   audited as (
     insert into jobs.dead_letter (organization_id, job_id, queue_name, reason, error, payload, created_at)
     select g.organization_id, g.id, g.queue_name, 'lease expired', 'Lease expired (worker timeout)', j.payload, now()
-    from gone g join jobs.job j on j.organization_id = g.organization_id and j.id = g.id
+    from gone g join jobs.job j on ${byKey('j', 'g')}
     where not g.has_budget
   ),
   counted as (
@@ -79,7 +80,7 @@ export const stageDue = sql(
   ),
   gone as (
     delete from jobs.job_deferred s using due d
-    where s.organization_id = d.organization_id and s.id = d.id
+    where ${byKey('s', 'd')}
     returning s.*
   ),
   ready as (
@@ -118,12 +119,12 @@ export const expire = sql(
     limit $1 for update skip locked
   ),
   ready as (
-    delete from jobs.job_ready s using late_ready l where s.organization_id = l.organization_id and s.id = l.id
+    delete from jobs.job_ready s using late_ready l where ${byKey('s', 'l')}
     returning s.organization_id, s.id, s.queue_name, 'pending' as status, s.priority, s.retry_count, s.rev,
       s.scheduled_at, s.started_at, s.last_worker_id, s.workflow_id
   ),
   deferred as (
-    delete from jobs.job_deferred s using late_deferred l where s.organization_id = l.organization_id and s.id = l.id
+    delete from jobs.job_deferred s using late_deferred l where ${byKey('s', 'l')}
     returning s.organization_id, s.id, s.queue_name, s.status, s.priority, s.retry_count, s.rev,
       s.scheduled_at, s.started_at, s.last_worker_id, s.workflow_id
   ),
@@ -170,11 +171,21 @@ export const foldCounters = sql(
   select count(*) as folded from gone`,
 );
 
-/** Activity older than any window that is asked for. */
+/**
+ * Activity older than any window that is asked for; and the counts of queues that hold no job, unless somebody folds into
+ * them at this moment. Deltas that are not folded yet make their row anew.
+ */
 export const pruneActivity = sql(
   'jobs.prune-activity',
   `
-  with days as (delete from jobs.daily_count where day < (now() at time zone 'utc')::date - 1)
+  with empty as (
+    delete from jobs.queue_counter where ctid = any (array(
+      select ctid from jobs.queue_counter
+      where (pending, scheduled, processing, completed, deadletter, cancelled) = (0, 0, 0, 0, 0, 0)
+      limit 10000
+      for update skip locked))
+  ),
+  days as (delete from jobs.daily_count where day < (now() at time zone 'utc')::date - 1)
   delete from jobs.queue_activity where bucket < now() - interval '25 hours'`,
 );
 
@@ -219,7 +230,7 @@ export const pruneFinished = sql(
     for update skip locked
   ),
   gone as (
-    delete from jobs.job_finished s using old o where s.organization_id = o.organization_id and s.id = o.id
+    delete from jobs.job_finished s using old o where ${byKey('s', 'o')}
     returning s.organization_id, s.id, s.queue_name, s.status
   ),
   ${FORGET_BELONGINGS},
@@ -229,29 +240,29 @@ export const pruneFinished = sql(
 
 /**
  * What Prometheus shows of the stored state. The oldest claimable job is looked for at the head of each queue and
- * priority, an index probe each: the table may hold millions. A job waits since it was made or, if that is later, since
- * it is due, as claims count it too; not since its row changed, which happens without anybody claiming it.
+ * priority, an index probe each: the table may hold millions. A job waits since it was made, became due or
+ * came back, whichever is the latest, as claims count it too; not since its row changed, which happens without anybody claiming it.
  */
 export const gauges = sql(
   'jobs.gauges',
   `
   with recursive head as (
-    (select organization_id, queue_name, priority, id, scheduled_at from jobs.job_ready
+    (select organization_id, queue_name, priority, id, scheduled_at, waits_since from jobs.job_ready
      order by organization_id, queue_name, priority desc, id limit 1)
     union all
     select n.* from head h cross join lateral (
-      (select organization_id, queue_name, priority, id, scheduled_at from jobs.job_ready
+      (select organization_id, queue_name, priority, id, scheduled_at, waits_since from jobs.job_ready
        where organization_id = h.organization_id and queue_name = h.queue_name and priority < h.priority
        order by organization_id, queue_name, priority desc, id limit 1)
       union all
-      (select organization_id, queue_name, priority, id, scheduled_at from jobs.job_ready
+      (select organization_id, queue_name, priority, id, scheduled_at, waits_since from jobs.job_ready
        where (organization_id, queue_name) > (h.organization_id, h.queue_name)
        order by organization_id, queue_name, priority desc, id limit 1)
       limit 1
     ) n
   ),
   oldest as (
-    select min(greatest(j.created_at, h.scheduled_at)) as since
+    select min(greatest(j.created_at, h.scheduled_at, h.waits_since)) as since
     from head h join jobs.job j on j.organization_id = h.organization_id and j.id = h.id
   )
   select

@@ -1,6 +1,11 @@
 import type { Migration } from '@spooled/postgres';
 import { jobsMigration } from './0001-jobs.js';
 import { dependenciesMigration } from './0002-dependencies-workflows-pace.js';
+import { plansAndWaitsMigration } from './0003-plans-and-waits.js';
 
 /** Every migration of schema `jobs`, oldest first. */
-export const migrations: readonly Migration[] = [jobsMigration, dependenciesMigration];
+export const migrations: readonly Migration[] = [
+  jobsMigration,
+  dependenciesMigration,
+  plansAndWaitsMigration,
+];

@@ -151,7 +151,7 @@ export class QueueService {
     this.bus.hint(queueChanged, organizationId, { queueName });
     if (!isEnabled) return;
     const ready = new QueuesByOrganization();
-    ready.add(organizationId, queueName);
+    ready.add(organizationId, queueName, Infinity);
     this.work.announce(ready);
   }
 

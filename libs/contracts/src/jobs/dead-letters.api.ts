@@ -17,7 +17,10 @@ export const deadLetter = jobSummary.extend({
   tags: json,
   timeout_seconds: z.int(),
   last_error: z.string().nullable(),
-  reason: z.string().nullable().describe('why it was given up: `retries spent`, `lease expired`'),
+  reason: z
+    .string()
+    .nullable()
+    .describe('why it was given up: `retries spent`, `given up`, `lease expired`'),
   updated_at: instant,
 });
 export type DeadLetter = z.output<typeof deadLetter>;

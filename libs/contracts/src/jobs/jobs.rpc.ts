@@ -126,7 +126,14 @@ export const jobsRpc = {
 /** Jobs became claimable in these queues: waiting claims may try. */
 export const workAvailable = hint({
   subject: hintSubject('work'),
-  payload: z.object({ queueNames: z.array(z.string()), instance: z.string() }),
+  payload: z.object({
+    queueNames: z.array(z.string()),
+    jobs: z
+      .array(z.int().min(1).nullable())
+      .optional()
+      .describe('how many in each queue, in the order of the names; null or left out: unknown'),
+    instance: z.string(),
+  }),
 });
 
 /** A queue was paused, resumed or configured. */

@@ -61,12 +61,13 @@ export class DeadLetterRepository {
 
   async list(scope: Scope, filter: DeadLetterFilter): Promise<DeadLetter[]> {
     const { queueName, tag, limit, offset } = filter;
-    const { ofQueue, ofAll } = deadLetterSql.list;
-    const rows = await this.database.query<ListRow>(
-      [scope.organizationId],
-      queueName === null ? ofAll : ofQueue,
-      [scope.organizationId, queueName, scope.queues, tag, limit, offset],
-    );
+    const statement = deadLetterSql.list({
+      hasQueue: queueName !== null,
+      hasScope: scope.queues !== null,
+      hasTag: tag !== null,
+    });
+    const values = [scope.organizationId, queueName, scope.queues, tag, limit, offset];
+    const rows = await this.database.query<ListRow>([scope.organizationId], statement, values);
     return rows.map(toDeadLetter);
   }
 

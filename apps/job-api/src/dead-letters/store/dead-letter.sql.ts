@@ -1,6 +1,6 @@
 import { MAX_LISTED_PAYLOAD_BYTES } from '@spooled/contracts';
 import { sql, type Statement } from '@spooled/postgres';
-import { FORGET_BELONGINGS, FORGET_DEPENDENCIES } from '../../jobs/store/forget.sql.js';
+import { FORGET_BELONGINGS } from '../../jobs/store/forget.sql.js';
 import { SUMMARY } from '../../jobs/store/job.sql.js';
 
 /** One statement for a named queue and one for all of them: each reads an index of its own in its order. */
@@ -16,25 +16,46 @@ function byQueue(name: string, statement: (inQueue: string) => string): ByQueue 
   };
 }
 
-/** Newest first. $2 queue, $3 queue scope or null, $4 tag or null, $5 limit, $6 offset. */
-export const list = byQueue(
-  'dead-letters.list',
-  (inQueue) => `
-  select ${SUMMARY}, s.organization_id, j.tags, j.timeout_seconds, d.reason, is_short,
-    case when is_short then j.payload end as payload
-  from jobs.job_finished s
-  join jobs.job j on j.organization_id = s.organization_id and j.id = s.id
-  left join jobs.dead_letter d on d.organization_id = s.organization_id and d.job_id = s.id
-  cross join lateral (
-    -- The stored size first: a payload that is long even when compressed is not read at all.
-    select pg_column_size(j.payload) <= ${MAX_LISTED_PAYLOAD_BYTES}
-      and octet_length(j.payload::text) <= ${MAX_LISTED_PAYLOAD_BYTES} as is_short
-    offset 0
-  ) p
-  where s.organization_id = $1 and s.status = 'deadletter' and ${inQueue}
-    and ($3::text[] is null or s.queue_name = any ($3)) and ($4::text is null or j.tags ? $4)
-  order by s.completed_at desc, s.id desc limit $5 offset $6`,
-);
+/** What a list of dead letters is asked for; what is not asked for is not in its statement. */
+export interface LetterListShape {
+  readonly hasQueue: boolean;
+  readonly hasScope: boolean;
+  readonly hasTag: boolean;
+}
+
+/**
+ * Newest first. $2 queue, $3 queue scope, $4 tag, $5 limit, $6 offset. The page is cut out before anything is joined to it;
+ * without a tag it is cut out of an index alone.
+ */
+export function list({ hasQueue, hasScope, hasTag }: LetterListShape): Statement {
+  const tagged = `exists (
+        select from jobs.job j where j.organization_id = s.organization_id and j.id = s.id and j.tags ? $4)`;
+  const filters = [hasQueue && 'queue', hasScope && 'scope', hasTag && 'tag'].filter(Boolean);
+  return sql(
+    ['dead-letters.list', ...filters].join('-'),
+    `
+    select ${SUMMARY}, s.organization_id, j.tags, j.timeout_seconds, d.reason, is_short,
+      case when is_short then j.payload end as payload
+    from (
+      select s.organization_id, s.id from jobs.job_finished s
+      where s.organization_id = $1 and s.status = 'deadletter'
+        and ${hasQueue ? 's.queue_name = $2' : '$2::text is null'}
+        and ${hasScope ? 's.queue_name = any ($3)' : '$3::text[] is null'}
+        and ${hasTag ? tagged : '$4::text is null'}
+      order by s.completed_at desc, s.id desc limit $5 offset $6
+    ) p
+    join jobs.job_finished s on s.organization_id = p.organization_id and s.id = p.id
+    join jobs.job j on j.organization_id = p.organization_id and j.id = p.id
+    left join jobs.dead_letter d on d.organization_id = p.organization_id and d.job_id = p.id
+    cross join lateral (
+      -- The stored size first: a payload that is long even when compressed is not read at all.
+      select pg_column_size(j.payload) <= ${MAX_LISTED_PAYLOAD_BYTES}
+        and octet_length(j.payload::text) <= ${MAX_LISTED_PAYLOAD_BYTES} as is_short
+      offset 0
+    ) l
+    order by s.completed_at desc, s.id desc`,
+  );
+}
 
 /**
  * Returns the jobs in `gone` to pending at the instant `at`, as if they were new. Who waits for any one of several jobs
@@ -42,9 +63,9 @@ export const list = byQueue(
  */
 const RETURN_TO_PENDING = `
   ready as (
-    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, expires_at, started_at,
-      workflow_id, updated_at)
-    select g.organization_id, g.id, g.queue_name, g.priority, 0, g.rev + 1,
+    insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, waits_since, expires_at,
+      started_at, workflow_id, updated_at)
+    select g.organization_id, g.id, g.queue_name, g.priority, 0, g.rev + 1, g.at,
       case when j.expires_at > now() then j.expires_at end, g.started_at, g.workflow_id, g.at
     from gone g join jobs.job j on j.organization_id = g.organization_id and j.id = g.id
   ),
@@ -108,7 +129,8 @@ export const retryOldest = byQueue(
 
 /**
  * Deletes the oldest dead letters that were given up before $3 (null = whenever) with everything that belongs to them.
- * $2 queue, $4 limit. Who depended on them was cancelled when they were given up.
+ * $2 queue, $4 limit. Who depended on them was cancelled when they were given up; in a workflow it is still known that they
+ * did, or they would run when it is retried, without what they were to wait for.
  */
 export const purge = byQueue(
   'dead-letters.purge',
@@ -125,6 +147,14 @@ export const purge = byQueue(
     returning s.organization_id, s.id, s.queue_name, s.status, s.workflow_id
   ),
   ${FORGET_BELONGINGS},
-  ${FORGET_DEPENDENCIES}
+  children as (
+    delete from jobs.job_dependency d using gone g where d.organization_id = g.organization_id and d.child_id = g.id
+  ),
+  parents as (
+    delete from jobs.job_dependency d using gone g
+    where d.organization_id = g.organization_id and d.parent_id = g.id and not exists (
+      select from jobs.job j
+      where j.organization_id = d.organization_id and j.id = d.child_id and j.workflow_id = g.workflow_id)
+  )
   select organization_id, queue_name, workflow_id from gone`,
 );

@@ -13,6 +13,11 @@ export const backoffLadderMs: readonly number[] = Array.from(
   (_, retryCount) => Math.min(2 ** retryCount, MAX_DELAY_SECS) * 1000,
 );
 
+/** The delay before the retry after this many, in whole seconds. */
+export function backoffSecs(retryCount: number): number {
+  return backoffLadderMs[Math.min(retryCount, backoffLadderMs.length - 1)]! / 1000;
+}
+
 /** 0-499 ms. */
 export function backoffJitterMs(random: Random): number {
   return Math.floor(random() * MAX_JITTER_MS);

@@ -17,6 +17,7 @@ import { jobCreated } from '../domain/job-events.js';
 import { WorkSignal } from '../work-signal.js';
 import { depend, holdParents } from './dependency.sql.js';
 import { enqueue, jobsByKey, knownIds, takenKeys } from './enqueue.sql.js';
+import { QueueHeads } from './queue-heads.js';
 
 /** A job to insert; ids are made by the caller. Instants are RFC 3339 text, JSON fields are JSON text. */
 export interface NewJob {
@@ -71,6 +72,7 @@ export class EnqueueRepository {
     private readonly database: Database,
     private readonly eventLog: EventLog,
     private readonly work: WorkSignal,
+    private readonly heads: QueueHeads,
     group: GroupCommit,
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
     metrics: Metrics,
@@ -283,7 +285,8 @@ export class EnqueueRepository {
     this.eventLog.append(transaction, events.entries());
     transaction.afterCommit(() => {
       this.#enqueued.inc(inserted.length);
-      this.work.announce(ready);
+      for (const { ord } of inserted) this.heads.added(jobs[ord - 1]!);
+      this.work.announceNew(ready);
       if (earliest !== undefined) this.work.announceDue(new Date(earliest));
     });
   }

@@ -20,6 +20,7 @@ import { JobMetrics } from '../job-metrics.js';
 import { WorkSignal } from '../work-signal.js';
 import { Children } from './children.js';
 import * as jobSql from './job.sql.js';
+import { QueueHeads } from './queue-heads.js';
 
 /** Whose jobs, and which queues of theirs: null = all. */
 export interface Scope {
@@ -45,6 +46,7 @@ export class JobRepository {
     private readonly children: Children,
     private readonly workflows: WorkflowProgress,
     private readonly metrics: JobMetrics,
+    private readonly heads: QueueHeads,
   ) {}
 
   async read(scope: Scope, jobId: string): Promise<JobDetail | undefined> {
@@ -65,6 +67,7 @@ export class JobRepository {
       status,
       order: order_by,
       direction: order_dir,
+      hasScope: scope.queues !== null,
       hasQueue: queueName !== null,
       hasTag: tag !== undefined,
     });
@@ -133,7 +136,12 @@ export class JobRepository {
   async setPriority(scope: Scope, jobId: string, priority: number): Promise<number | undefined> {
     if (!isUuid(jobId)) return undefined;
     const values = [jobId, priority];
-    const [row] = await this.#query<{ old_priority: number }>(scope, jobSql.setPriority, values);
+    const [row] = await this.#query<{ old_priority: number; queue_name: string }>(
+      scope,
+      jobSql.setPriority,
+      values,
+    );
+    if (row !== undefined) this.heads.forget(scope.organizationId, row.queue_name);
     return row?.old_priority;
   }
 

@@ -37,6 +37,15 @@ export const snapshot = sql(
   `select queue_name, status, rev from jobs.job_state where organization_id = $1 and id = $2`,
 );
 
+export interface ListShape {
+  readonly status: JobStatus | undefined;
+  readonly order: JobOrder;
+  readonly direction: 'asc' | 'desc';
+  readonly hasScope: boolean;
+  readonly hasQueue: boolean;
+  readonly hasTag: boolean;
+}
+
 const ORDER_COLUMNS: Readonly<Record<JobOrder, string>> = {
   // Ids are UUIDv7: their order is the order of creation, and it has an index.
   created_at: 's.id',
@@ -49,59 +58,102 @@ const ORDER_COLUMNS: Readonly<Record<JobOrder, string>> = {
   retry_count: 's.retry_count',
 };
 
-/** Orders whose column may be null: those come last, which no index gives for free. */
-const NULLABLE: ReadonlySet<JobOrder> = new Set(['scheduled_at', 'completed_at']);
+/** Orders that bodies have an index for. */
+const OF_BODIES: ReadonlySet<JobOrder> = new Set(['created_at', 'queue_name']);
 
-export interface ListShape {
-  readonly status: JobStatus | undefined;
-  readonly order: JobOrder;
-  readonly direction: 'asc' | 'desc';
-  readonly hasQueue: boolean;
-  readonly hasTag: boolean;
-}
+const ENDED: readonly JobStatus[] = ['cancelled', 'completed', 'deadletter', 'failed'];
+const LIVE: readonly JobStatus[] = ['pending', 'processing', 'scheduled'];
 
 /**
  * The list statement for one combination of filters and order; what is not asked for is not in it, so that each has the
  * plan it deserves. The page is cut out before anything is joined to it: from the bodies when their order and filters
- * decide, otherwise from the states, whose status is a literal, so that the planner drops the tables that cannot hold
- * it. $3 queue, $4 tag, $5 limit, $6 offset.
+ * decide, otherwise from the states. $3 queue, $4 tag, $5 limit, $6 offset.
  */
-export function list({ status, order, direction, hasQueue, hasTag }: ListShape): Statement {
-  const queue = hasQueue ? 's.queue_name = $3' : '$3::text is null';
-  const name = `jobs.list-${status ?? 'any'}-${order}-${direction}${hasQueue ? '-queue' : ''}${hasTag ? '-tag' : ''}`;
-  if (status === undefined && order === 'created_at') {
-    return sql(
-      name,
-      `
-      select ${SUMMARY}
-      from (
-        select organization_id, id, max_retries, created_at from jobs.job s
-        where organization_id = $1 and ${IN_SCOPE} and ${queue} and ${hasTag ? 'tags ? $4' : '$4::text is null'}
-        order by id ${direction} limit $5 offset $6
-      ) j
-      join jobs.job_state s on s.organization_id = j.organization_id and s.id = j.id
-      order by j.id ${direction}`,
-    );
-  }
-  const column = ORDER_COLUMNS[order];
-  const nulls = NULLABLE.has(order) ? ' nulls last' : '';
-  const tieBreak = order === 'created_at' ? '' : `, s.id ${direction}`;
-  const ordered = `order by ${column} ${direction}${nulls}${tieBreak}`;
-  const tagged = `exists (
-    select from jobs.job j where j.organization_id = s.organization_id and j.id = s.id and j.tags ? $4)`;
+export function list(shape: ListShape): Statement {
+  const { status, order, direction, hasScope, hasQueue, hasTag } = shape;
+  const filters = [hasScope && 'scope', hasQueue && 'queue', hasTag && 'tag'].filter(Boolean);
+  const page =
+    status === undefined && OF_BODIES.has(order) ? pageOfBodies(shape) : pageOfStates(shape);
   return sql(
-    name,
+    ['jobs.list', status ?? 'any', order, direction, ...filters].join('-'),
     `
     select ${SUMMARY}
-    from (
-      select s.* from jobs.job_state s
-      where s.organization_id = $1 and ${IN_SCOPE} and ${queue} and ${hasTag ? tagged : '$4::text is null'}
-        ${status === undefined ? '' : `and s.status = '${status}'`}
-      ${ordered} limit $5 offset $6
-    ) s
-    join jobs.job j on j.organization_id = s.organization_id and j.id = s.id
-    ${ordered}`,
+    from (${page}) p
+    join jobs.job j on j.organization_id = p.organization_id and j.id = p.id
+    join jobs.job_state s on s.organization_id = p.organization_id and s.id = p.id
+    order by ${ordered(shape)}`,
   );
+}
+
+/** Without a filter nothing but the primary key is read, however far the page is. */
+function pageOfBodies(shape: ListShape): string {
+  return `
+      select organization_id, id from jobs.job s
+      where ${filtered(shape, 's.tags ? $4')}
+      order by ${ordered(shape)} limit $5 offset $6`;
+}
+
+/**
+ * Parts one after the other, each in an order that an index has. The statuses are literals, so that the planner drops the
+ * tables that cannot hold them.
+ */
+function pageOfStates(shape: ListShape): string {
+  const tagged = `exists (
+        select from jobs.job j where j.organization_id = s.organization_id and j.id = s.id and j.tags ? $4)`;
+  const parts = partsOf(shape).map(
+    ({ condition, order }) => `
+      select * from (
+        select organization_id, id from jobs.job_state s
+        where ${filtered(shape, tagged)} and ${condition}
+        order by ${order} limit $5::bigint + $6::bigint) part`,
+  );
+  return `${parts.join(' union all ')} limit $5 offset $6`;
+}
+
+interface Part {
+  readonly condition: string;
+  readonly order: string;
+}
+
+function partsOf(shape: ListShape): Part[] {
+  const { status, order, direction } = shape;
+  const byId = `s.id ${direction}`;
+  if (status !== undefined) {
+    const nulls = ENDED.includes(status) && order === 'completed_at' ? '' : undefined;
+    return [{ condition: among([status]), order: ordered(shape, nulls) }];
+  }
+  if (order === 'status') {
+    const statuses = [...ENDED, ...LIVE];
+    if (direction === 'desc') statuses.reverse();
+    return statuses.map((one) => ({ condition: among([one]), order: byId }));
+  }
+  if (order === 'completed_at') {
+    return [
+      { condition: among(ENDED), order: ordered(shape, '') },
+      { condition: among(LIVE), order: byId },
+    ];
+  }
+  return [{ condition: 'true', order: ordered(shape) }];
+}
+
+function among(statuses: readonly JobStatus[]): string {
+  return `s.status in (${statuses.map((status) => `'${status}'`).join(', ')})`;
+}
+
+/** Who has no such instant comes last, which no index gives for free. */
+function ordered({ order, direction }: ListShape, nulls = ' nulls last'): string {
+  const isNullable = order === 'scheduled_at' || order === 'completed_at';
+  const first = `${ORDER_COLUMNS[order]} ${direction}${isNullable ? nulls : ''}`;
+  return order === 'created_at' ? first : `${first}, s.id ${direction}`;
+}
+
+function filtered({ hasScope, hasQueue, hasTag }: ListShape, tagged: string): string {
+  return [
+    's.organization_id = $1',
+    hasScope ? 's.queue_name = any ($2)' : '$2::text[] is null',
+    hasQueue ? 's.queue_name = $3' : '$3::text is null',
+    hasTag ? tagged : '$4::text is null',
+  ].join(' and ');
 }
 
 /** Ends jobs that have not begun. */
@@ -130,15 +182,15 @@ export const setPriority = sql(
     update jobs.job_ready s set priority = $4, updated_at = now()
     from (select id, priority from jobs.job_ready where organization_id = $1 and id = $3 for update) old
     where s.organization_id = $1 and ${IN_SCOPE} and s.id = old.id
-    returning old.priority as old_priority
+    returning old.priority as old_priority, s.queue_name
   ),
   deferred as (
     update jobs.job_deferred s set priority = $4, updated_at = now()
     from (select id, priority from jobs.job_deferred where organization_id = $1 and id = $3 for update) old
     where s.organization_id = $1 and ${IN_SCOPE} and s.id = old.id
-    returning old.priority as old_priority
+    returning old.priority as old_priority, s.queue_name
   )
-  select old_priority from ready union all select old_priority from deferred`,
+  select * from ready union all select * from deferred`,
 );
 
 /** Log lines of a job, oldest first. */

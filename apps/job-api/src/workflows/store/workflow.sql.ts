@@ -202,8 +202,10 @@ export const retryJobs = sql(
     join jobs.job j on j.organization_id = g.organization_id and j.id = g.id
     cross join lateral (
       select count(*) as parents, count(*) filter (where f.status = 'completed') as completed,
-        count(*) filter (where f.id is null or f.status = 'completed' or f.workflow_id = $2) as possible
+        count(*) filter (where p.id is not null
+          and (f.id is null or f.status = 'completed' or f.workflow_id = $2)) as possible
       from jobs.job_dependency d
+      left join jobs.job p on p.organization_id = d.organization_id and p.id = d.parent_id
       left join jobs.job_finished f on f.organization_id = d.organization_id and f.id = d.parent_id
       where d.organization_id = g.organization_id and d.child_id = g.id
     ) e
