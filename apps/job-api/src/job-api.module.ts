@@ -12,11 +12,14 @@ import { DashboardRepository } from './dashboard/store/dashboard.repository.js';
 import { DependencyService } from './jobs/dependency.service.js';
 import { EnqueueService } from './jobs/enqueue.service.js';
 import { JobMetrics } from './jobs/job-metrics.js';
+import { JobsGrpc } from './jobs/jobs.grpc.js';
 import { JobService } from './jobs/job.service.js';
 import { JobsController } from './jobs/jobs.controller.js';
 import { JobsResponder } from './jobs/jobs.responder.js';
 import { LeaseService } from './jobs/lease.service.js';
 import { LeasesController } from './jobs/leases.controller.js';
+import { ProcessJobs } from './jobs/process-jobs.js';
+import { PushService } from './jobs/push.service.js';
 import { Children } from './jobs/store/children.js';
 import { Claims } from './jobs/store/claims.js';
 import { DependencyRepository } from './jobs/store/dependency.repository.js';
@@ -29,6 +32,7 @@ import { Settlements } from './jobs/store/settlements.js';
 import { UnsettledJobs } from './jobs/unsettled-jobs.js';
 import { WorkSignal } from './jobs/work-signal.js';
 import { WorkSweeper } from './jobs/work-sweeper.js';
+import { WorkerCalls } from './jobs/worker-calls.js';
 import { CounterFolder } from './maintenance/counter-folder.js';
 import { DueStager } from './maintenance/due-stager.js';
 import { ExpirySweeper } from './maintenance/expiry-sweeper.js';
@@ -92,6 +96,7 @@ export const KEYED_PLANS = {
     DashboardRepository,
     EnqueueService,
     LeaseService,
+    PushService,
     JobService,
     DependencyService,
     WorkflowService,
@@ -100,6 +105,9 @@ export const KEYED_PLANS = {
     DashboardService,
     JobsController,
     LeasesController,
+    WorkerCalls,
+    ProcessJobs,
+    JobsGrpc,
     WorkflowsController,
     DeadLettersController,
     QueuesController,

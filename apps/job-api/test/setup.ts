@@ -1,8 +1,10 @@
 import { NestFactory } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
 import {
+  authChanged,
   authRpc,
   plans,
+  workAvailable,
   type ClaimedJob,
   type Job,
   type JobStats,
@@ -11,6 +13,7 @@ import {
   type StoredEvent,
 } from '@spooled/contracts';
 import { eventLogMigrations } from '@spooled/event-log';
+import { GrpcServer } from '@spooled/grpc';
 import { HttpServer } from '@spooled/http';
 import { Bus } from '@spooled/nats';
 import { runMigrations } from '@spooled/postgres';
@@ -93,10 +96,12 @@ export class World {
       SPOOLED_ENV: 'test',
       HOST: '127.0.0.1',
       PORT: '0',
+      GRPC_PORT: '0',
       LOG_LEVEL: 'silent',
       LEASE_REAP_INTERVAL_MS: '60000',
       WORKER_LEASE_DURATION_SECS: '',
       GROUP_COMMIT_MAX_ROWS: '',
+      GRPC_STREAM_MAX_UNSETTLED: '',
       ...environment,
     });
     this.context = await NestFactory.createApplicationContext(AppModule, {
@@ -127,6 +132,9 @@ export class World {
     this.others.respond(authRpc.resolve, async ({ credential }) => ({
       principal: this.#principals.get(credential) ?? null,
     }));
+    this.others.respond(authRpc.check, async ({ apiKeyId }) => ({
+      principal: [...this.#principals.values()].find((one) => one.apiKeyId === apiKeyId) ?? null,
+    }));
     this.others.respond(authRpc.plans, async ({ organizationIds }) => ({
       organizations: organizationIds
         .filter((organizationId) => !this.unknown.has(organizationId))
@@ -155,6 +163,29 @@ export class World {
       keyExpiresAt: null,
     });
     return new Tenant(this, organizationId, credential);
+  }
+
+  get grpcPort(): number {
+    return this.context.get(GrpcServer).port;
+  }
+
+  /** Changes what a key may do, undefined = nothing any more, and says so as auth does. */
+  changeKey(
+    { credential, organizationId }: Tenant,
+    change: Partial<Principal> | undefined,
+    { isSilent = false } = {},
+  ): void {
+    const before = this.#principals.get(credential)!;
+    if (change === undefined) this.#principals.delete(credential);
+    else this.#principals.set(credential, { ...before, ...change });
+    const { apiKeyId } = before;
+    if (!isSilent) this.others.hint(authChanged, organizationId, { apiKeyId });
+  }
+
+  /** Says that a queue has jobs, as another instance does. */
+  announceElsewhere({ organizationId }: Tenant, queueName: string): void {
+    const queueNames = [queueName];
+    this.others.hint(workAvailable, organizationId, { queueNames, instance: 'another' });
   }
 
   async request<T = Body>(

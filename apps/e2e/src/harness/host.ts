@@ -31,6 +31,7 @@ export const root = fileURLToPath(new URL('../../../../', import.meta.url));
 /** A started part; its port outlives a restart. */
 interface RunningPart extends Part {
   readonly port: number;
+  readonly grpcPort: number;
   process: SpawnedProcess;
 }
 
@@ -43,8 +44,8 @@ export class Host {
   static async start(kind: HostKind, env: Readonly<Record<string, string>>): Promise<Host> {
     const started = await Promise.all(
       parts[kind].map(async (part) => {
-        const port = await freePort();
-        return { ...part, port, process: await launch(part.name, port, env) };
+        const ports = { port: await freePort(), grpcPort: await freePort() };
+        return { ...part, ...ports, process: await launch({ ...part, ...ports }, env) };
       }),
     );
     const host = new Host(kind, env, started);
@@ -75,6 +76,11 @@ export class Host {
     return this.url(path).replace(/^http/, 'ws');
   }
 
+  /** Where the gRPC service is served that belongs to the routes below `prefix`. */
+  grpcAddress(prefix: string): string {
+    return `127.0.0.1:${this.partOf(prefix).grpcPort}`;
+  }
+
   /** The base URL of every process. */
   bases(): string[] {
     return this.running.map(({ port }) => `http://127.0.0.1:${port}`);
@@ -89,7 +95,7 @@ export class Host {
 
   async restartJobs(): Promise<void> {
     const part = this.partOf('/jobs');
-    part.process = await launch(part.name, part.port, this.env);
+    part.process = await launch(part, this.env);
     await this.ready();
   }
 
@@ -97,7 +103,7 @@ export class Host {
   async restartAll(): Promise<void> {
     await Promise.all(
       this.running.map(async (part) => {
-        part.process = await launch(part.name, part.port, this.env);
+        part.process = await launch(part, this.env);
       }),
     );
     await this.ready();
@@ -156,15 +162,14 @@ export class Host {
 }
 
 function launch(
-  name: string,
-  port: number,
+  { name, port, grpcPort }: Omit<RunningPart, 'process'>,
   env: Readonly<Record<string, string>>,
 ): Promise<SpawnedProcess> {
   return spawnProcess({
     command: process.execPath,
     args: ['--enable-source-maps', `apps/${name}/dist/main.js`],
     cwd: root,
-    env: { ...env, PORT: String(port), SERVICE_NAME: name },
+    env: { ...env, PORT: String(port), GRPC_PORT: String(grpcPort), SERVICE_NAME: name },
   });
 }
 

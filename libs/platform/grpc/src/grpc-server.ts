@@ -151,7 +151,7 @@ async function readPem(setting: string, path: string): Promise<Buffer> {
 }
 
 /** grpc-js tells in words alone why it could not listen. */
-function bindProblem(error: Error, port: number): unknown {
+function bindProblem(error: Error, port: number): Error {
   const isTaken = error.message.includes('EADDRINUSE');
   return listenProblem(
     isTaken ? Object.assign(error, { code: 'EADDRINUSE' }) : error,

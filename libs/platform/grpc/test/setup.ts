@@ -97,7 +97,7 @@ export function job(id: string, over: object = {}): GrpcJob {
     priority: 0,
     timeout_seconds: 300,
     ...over,
-  } as GrpcJob;
+  };
 }
 
 /** A server on a bus of its own; the test plays auth. */
