@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '@spooled/access';
 import { EventFeedsModule } from '@spooled/event-log';
+import { GrpcModule } from '@spooled/grpc';
 import { HttpModule } from '@spooled/http';
 import { BusModule } from '@spooled/nats';
 import { RuntimeModule } from '@spooled/runtime';
@@ -15,6 +16,7 @@ import { RealtimeGatewayModule } from './realtime-gateway.module.js';
     BusModule,
     HttpModule,
     AccessModule,
+    GrpcModule,
     EventFeedsModule,
     RealtimeGatewayModule,
   ],

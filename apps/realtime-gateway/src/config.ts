@@ -8,6 +8,8 @@ export const realtimeConfig = z.object({
   REALTIME_MAX_WS_PER_ORGANIZATION: env.int(100, 1, 1_000_000),
   /** Open SSE streams of one organization on this instance, job and queue streams included. */
   REALTIME_MAX_SSE_PER_ORGANIZATION: env.int(100, 1, 1_000_000),
+  /** Open gRPC event streams of one organization on this instance. */
+  REALTIME_MAX_GRPC_PER_ORGANIZATION: env.int(100, 1, 1_000_000),
   /** Bytes and events one connection may have outstanding before it counts as slow. */
   REALTIME_MAX_BUFFER_BYTES: env.int(MIB, 64 * 1024, 64 * MIB),
   REALTIME_MAX_BUFFER_EVENTS: env.int(1000, 1, 1_000_000),
@@ -17,7 +19,10 @@ export const realtimeConfig = z.object({
   REALTIME_REPLAY_STALL_MS: env.int(15_000, 100, 600_000),
   /** How long a closed connection has to go before its socket is destroyed, in milliseconds. */
   REALTIME_CLOSE_GRACE_MS: env.int(5000, 0, 60_000),
-  /** WebSocket: between `Ping` events (and protocol pings, and `SystemHealth`), in milliseconds. */
+  /**
+   * WebSocket: between `Ping` events (and protocol pings, and `SystemHealth`); gRPC: between `SystemHealth`, and silence
+   * before a `Ping`; in milliseconds.
+   */
   REALTIME_PING_INTERVAL_MS: env.int(30_000, 100, 600_000),
   /** WebSocket: a peer not heard of for this long is dropped, in milliseconds. */
   REALTIME_SILENT_PEER_MS: env.int(90_000, 200, 3_600_000),

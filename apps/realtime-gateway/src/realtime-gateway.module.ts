@@ -8,11 +8,12 @@ import { Pulse } from './fanout/pulse.js';
 import { RealtimeMetrics } from './fanout/realtime-metrics.js';
 import { Streams } from './fanout/streams.js';
 import { TimerWheel } from './fanout/timer-wheel.js';
+import { EventsGrpc } from './grpc/events.grpc.js';
 import { EventStreams } from './sse/event-streams.service.js';
 import { EventsController } from './sse/events.controller.js';
 import { EventsGateway } from './ws/events.gateway.js';
 
-/** The room: WebSocket and SSE fan-out. Needs the global modules of the bus, HTTP, access and event feeds. */
+/** The room: fan-out over WebSocket, SSE and gRPC. Needs the global modules of the bus, HTTP, access and event feeds. */
 @Module({
   providers: [
     { provide: REALTIME_CONFIG, useFactory: () => loadConfig(realtimeConfig) },
@@ -26,6 +27,7 @@ import { EventsGateway } from './ws/events.gateway.js';
     EventsGateway,
     EventStreams,
     EventsController,
+    EventsGrpc,
   ],
 })
 export class RealtimeGatewayModule {}

@@ -25,6 +25,7 @@ import {
   type TestDatabase,
 } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import pg from 'pg';
 import { AppModule } from '../src/app.module.js';
 
@@ -44,6 +45,8 @@ class Neighbours {
   readonly jobs = new Map<string, { queueName: string; status: string; rev: number }>();
   readonly counters = new Map<string, Partial<QueueCounters>>();
   countersAsked = 0;
+  /** How old a snapshot is when it arrives, in milliseconds. */
+  snapshotDelayMs = 0;
 
   constructor(
     readonly bus: Bus,
@@ -63,6 +66,7 @@ class Neighbours {
     });
     bus.respond(jobsRpc.snapshot, async ({ organizationId, jobId }) => {
       const job = this.jobs.get(`${organizationId} ${jobId}`);
+      if (this.snapshotDelayMs > 0) await delay(this.snapshotDelayMs);
       return { job: job === undefined ? null : { jobId, ...job, status: job.status as 'pending' } };
     });
     bus.respond(jobsRpc.counters, async ({ queueNames }) => {
@@ -134,6 +138,7 @@ export class TestGateway {
       SPOOLED_ENV: 'test',
       HOST: '127.0.0.1',
       PORT: '0',
+      GRPC_PORT: '0',
       LOG_LEVEL: process.env['TEST_LOG_LEVEL'] ?? 'silent',
     });
     const others = await NestFactory.createApplicationContext(NeighboursModule, { logger: false });

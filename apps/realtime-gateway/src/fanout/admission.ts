@@ -61,9 +61,9 @@ export function urlFilters(query: StreamQuery): { filter: EventFilter; bound: Ev
 
 /** @throws AppError `ACCESS_DENIED` when the filter asks for what the credential is not good for. */
 export function refuseOutOfScope(principal: Principal, { queue, jobId }: EventFilter): void {
-  if (!mayAskFor(principal, queue, jobId)) {
-    throw new AppError('ACCESS_DENIED', 'The credential is not good for this queue or job.');
-  }
+  if (mayAskFor(principal, queue, jobId)) return;
+  const asked = [queue === null ? [] : `queue ${queue}`, jobId === null ? [] : `job ${jobId}`];
+  throw new AppError('ACCESS_DENIED', `The credential is not good for ${asked.flat().join(', ')}.`);
 }
 
 /** Whether events of this queue, or of this job, can ever be in the credential's reach. */

@@ -1,5 +1,5 @@
 import {
-  eventNames,
+  eventTag,
   type EventTag,
   type RealtimeEvent,
   type SubscriptionFilter,
@@ -59,21 +59,10 @@ export function toEventFilter({ queue, jobId, workerId, events }: SubscriptionFi
  * selects nothing: a client may be newer than we are.
  */
 export function eventTags(names: readonly string[]): ReadonlySet<EventTag> | null {
-  const wanted = names.map((name) => name.trim().toLowerCase()).filter((name) => name !== '');
+  const wanted = names.map((name) => name.trim()).filter((name) => name !== '');
   if (wanted.length === 0 || wanted.includes('*')) return null;
-  return new Set(wanted.flatMap((name) => TAGS.get(name) ?? []));
+  return new Set(wanted.flatMap((name) => eventTag(name) ?? []));
 }
-
-const TAGS: ReadonlyMap<string, EventTag> = new Map([
-  // The SDKs' own name for it.
-  ['job.status_changed', 'JobStatusChange' as const],
-  ...(Object.entries(eventNames) as [EventTag, string][]).flatMap(
-    ([tag, name]): [string, EventTag][] => [
-      [name, tag],
-      [tag.toLowerCase(), tag],
-    ],
-  ),
-]);
 
 function isAboutWorker(type: EventTag): boolean {
   return type === 'WorkerHeartbeat' || type === 'WorkerRegistered' || type === 'WorkerDeregistered';

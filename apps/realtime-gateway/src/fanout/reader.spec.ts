@@ -6,8 +6,9 @@ import { eventually } from '@spooled/testing';
 import fc from 'fast-check';
 import { Writable } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
-import { created } from '../../test/fixtures.js';
+import { created, ping, queueStats } from '../../test/fixtures.js';
 import { MATCH_ALL, matchesFilter, type EventFilter } from './event-filter.js';
+import { Message } from './message.js';
 import { OrganizationHub } from './organization-hub.js';
 import type { CloseReason, Outlet } from './outlet.js';
 import { Reader, type ReaderLimits, type ReaderOptions } from './reader.js';
@@ -138,6 +139,7 @@ class Client implements Outlet {
 
 const selectorOf = (...filters: EventFilter[]) => new Selector({ access: { queues: [] } }, filters);
 const all = selectorOf(MATCH_ALL);
+const hello = new Message(ping);
 const range = (from: number, to: number) =>
   Array.from({ length: to - from + 1 }, (_, index) => from + index);
 const some = (count: number, queue?: string) => range(1, count).map((n) => created(`j${n}`, queue));
@@ -211,6 +213,34 @@ describe('a reader', () => {
       { data: { code: 'CURSOR_EXPIRED', resume_from: 'e-19' } },
     ]);
     expect(client.received[0]?.type).toBe('Error');
+  });
+
+  it('is greeted before anything else, and before the log is read to its end', async () => {
+    const world = await World.open({}, 30);
+    const { client, reader } = world.read({ after: 3, greeting: hello });
+    world.hub.tell(queueStats('emails'));
+    reader.start();
+    world.hub.tell(queueStats('emails'));
+    await eventually(() => expect(client.seqs).toEqual(range(4, 30)));
+    expect(client.received[0]).toMatchObject({ type: 'Ping' });
+    expect(client.received.filter(({ id }) => id === undefined)).toHaveLength(1);
+    world.hub.tell(queueStats('emails'));
+    await eventually(() => expect(client.received.at(-1)).toMatchObject({ type: 'QueueStats' }));
+  });
+
+  it.each([
+    ['old', { after: 3 }],
+    ['foreign', { isCursorExpired: true }],
+  ])('is greeted after the news that its cursor is too %s', async (_name, options) => {
+    const world = await World.open({}, 30);
+    world.oldest = 20;
+    const { client, reader } = world.read({ ...options, greeting: hello });
+    reader.start();
+    await eventually(() =>
+      expect(client.received.map(({ type }) => type)).toEqual(['Error', 'Ping']),
+    );
+    world.append(...some(1));
+    await eventually(() => expect(client.seqs).toEqual([31]));
   });
 
   it('is told when the log became another one', async () => {

@@ -29,6 +29,8 @@ export interface ReaderOptions {
   readonly after: number;
   /** The client asked for a position that is gone, and must be told first. */
   readonly isCursorExpired?: boolean;
+  /** Said before anything else, but for the news that the client's position is gone. */
+  readonly greeting?: Message;
   /** Sees every stored event that was written, in order. */
   readonly onSent?: (messages: readonly Message[]) => void;
 }
@@ -65,12 +67,13 @@ export class Reader {
   /** Changes when the feed starts over; work begun before is void. */
   #generation = 0;
   #isGapPending: boolean;
+  #greeting: Message | undefined;
   #isRunning = false;
   #isClosed = false;
   #slowTimer: NodeJS.Timeout | undefined;
   #wake: (() => void) | undefined;
 
-  constructor({ hub, outlet, selector, after, isCursorExpired, onSent }: ReaderOptions) {
+  constructor({ hub, outlet, selector, after, isCursorExpired, greeting, onSent }: ReaderOptions) {
     this.#hub = hub;
     this.#outlet = outlet;
     this.#selector = selector;
@@ -78,6 +81,7 @@ export class Reader {
     this.#selectedAt = after;
     this.#fallback = hub.position;
     this.#isGapPending = isCursorExpired === true;
+    this.#greeting = greeting;
     this.#onSent = onSent;
     hub.add(this);
   }
@@ -166,8 +170,12 @@ export class Reader {
     }
   }
 
-  /** A control event: about the present only, so a full socket does without. */
+  /** A control event: about the present only, so a full socket does without, and one that waits to be greeted. */
   tell(bytes: Buffer): void {
+    if (this.#greeting === undefined) this.#say(bytes);
+  }
+
+  #say(bytes: Buffer): void {
     const { socket, isOpen } = this.#outlet;
     if (isOpen && socket.writableLength < this.#hub.limits.maxBufferBytes) socket.write(bytes);
   }
@@ -222,6 +230,7 @@ export class Reader {
     if (isBehind || this.#isGapPending || this.#outlet.socket.writableNeedDrain) return false;
     clearTimeout(this.#slowTimer);
     this.#slowTimer = undefined;
+    this.#greet();
     this.#channel = this.#hub.join(this);
     return true;
   }
@@ -255,6 +264,7 @@ export class Reader {
     for await (const page of this.#hub.feed.read(from, this.#hub.position)) {
       for (const piece of pieces(page)) {
         if (generation !== this.#generation) return;
+        this.#greet();
         const position = this.#position;
         const events = piece.filter(({ event }) => this.#selector.matches(event));
         this.#position = lastSeq(piece);
@@ -329,9 +339,20 @@ export class Reader {
 
   async #tellGap(): Promise<void> {
     const message = await this.#hub.gap();
-    const { transport } = this.#outlet;
     this.#isGapPending = false;
-    if (!this.#isClosed) this.tell(transport.join([transport.frame(message)]));
+    if (!this.#isClosed) this.#sayMessage(message);
+  }
+
+  /** The position is known to be good by now, or the client was told. */
+  #greet(): void {
+    if (this.#greeting === undefined) return;
+    this.#sayMessage(this.#greeting);
+    this.#greeting = undefined;
+  }
+
+  #sayMessage(message: Message): void {
+    const { transport } = this.#outlet;
+    this.#say(transport.join([transport.frame(message)]));
   }
 
   /** Waits until the socket took what it has. A client that takes nothing at all while it is served is cut. */

@@ -21,7 +21,7 @@ export class RealtimeMetrics {
     });
     this.closed = metrics.counter({
       name: 'spooled_realtime_closed_total',
-      help: 'Streams that ended, by transport and close code (SSE: why we ended it, or `client`).',
+      help: 'Streams that ended, by transport and close code (SSE: why we ended it, or `client`; gRPC: or `other`).',
       labelNames: ['transport', 'code'],
     });
     this.slowConsumers = metrics.counter({

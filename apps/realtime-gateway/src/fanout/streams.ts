@@ -4,8 +4,9 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
 import type { CloseReason } from './outlet.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
+import type { Transport } from './transport.js';
 
-/** An open WebSocket or SSE stream, as those see it who care for all of them. */
+/** An open WebSocket, SSE or gRPC stream, as those see it who care for all of them. */
 export interface Stream {
   readonly principal: Principal;
   /** The credential's record as it is now. */
@@ -15,7 +16,7 @@ export interface Stream {
   destroy(): void;
 }
 
-export type StreamKind = 'ws' | 'sse';
+export type StreamKind = Transport['name'];
 
 /** Streams closed together while draining, and the pause between: clients come back spread a little. */
 const DRAIN_BATCH = 100;
@@ -51,9 +52,7 @@ export class Streams implements OnModuleDestroy {
     }
     const key = `${kind} ${organizationId}`;
     const count = this.#counts.get(key) ?? 0;
-    const { REALTIME_MAX_WS_PER_ORGANIZATION: ws, REALTIME_MAX_SSE_PER_ORGANIZATION: sse } =
-      this.config;
-    const limit = kind === 'ws' ? ws : sse;
+    const limit = this.#limitOf(kind);
     if (count >= limit) throw tooMany(limit);
     this.#counts.set(key, count + 1);
     this.metrics.connections.inc({ transport: kind });
@@ -66,6 +65,13 @@ export class Streams implements OnModuleDestroy {
       else this.#counts.set(key, left);
       this.metrics.connections.dec({ transport: kind });
     };
+  }
+
+  #limitOf(kind: StreamKind): number {
+    const { config } = this;
+    if (kind === 'ws') return config.REALTIME_MAX_WS_PER_ORGANIZATION;
+    if (kind === 'sse') return config.REALTIME_MAX_SSE_PER_ORGANIZATION;
+    return config.REALTIME_MAX_GRPC_PER_ORGANIZATION;
   }
 
   add(stream: Stream): void {

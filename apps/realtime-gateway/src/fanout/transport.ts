@@ -2,7 +2,7 @@ import type { Message } from './message.js';
 
 /** How messages become bytes on one kind of connection. */
 export interface Transport {
-  readonly name: 'ws' | 'sse';
+  readonly name: 'ws' | 'sse' | 'grpc';
   /** Transports with the same key write the same bytes. */
   readonly key: string;
   /** Index into `Message.frames`. */

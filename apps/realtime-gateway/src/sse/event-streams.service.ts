@@ -25,10 +25,11 @@ import { Pulse } from '../fanout/pulse.js';
 import { askCounters } from '../fanout/queue-stats.js';
 import { RealtimeMetrics } from '../fanout/realtime-metrics.js';
 import { Selector } from '../fanout/selector.js';
+import { CHECKS_PER_SILENCE } from '../fanout/silence.js';
 import { Streams } from '../fanout/streams.js';
 import { TimerWheel } from '../fanout/timer-wheel.js';
 import { endOf, isTerminal } from './job-end.js';
-import { CHECKS_PER_SILENCE, SseStream, type SseStreamOptions } from './sse-stream.js';
+import { SseStream, type SseStreamOptions } from './sse-stream.js';
 
 type EventsRequest = RequestOf<typeof realtimeApi.events>;
 type JobRequest = RequestOf<typeof realtimeApi.jobEvents>;

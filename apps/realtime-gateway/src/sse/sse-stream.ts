@@ -7,14 +7,13 @@ import type { CloseReason, Outlet } from '../fanout/outlet.js';
 import type { Pulse } from '../fanout/pulse.js';
 import { Reader } from '../fanout/reader.js';
 import type { Selector } from '../fanout/selector.js';
+import { Silence } from '../fanout/silence.js';
 import type { Stream } from '../fanout/streams.js';
 import type { Transport } from '../fanout/transport.js';
 import { sseBytes, sseTransport } from './sse-transport.js';
 
 /** How long a client waits before it reconnects, in milliseconds. */
 const RETRY_MS = 3000;
-/** Silence is looked for this often per silence period. */
-export const CHECKS_PER_SILENCE = 3;
 
 export interface SseStreamOptions {
   readonly response: ServerResponse;
@@ -38,10 +37,9 @@ export class SseStream implements Stream, Outlet {
   readonly #options: SseStreamOptions;
   readonly #isChunked: boolean;
   readonly #reader: Reader;
+  readonly #silence = new Silence();
   #principal: Principal;
   #closedBecause: CloseReason | undefined;
-  #silentChecks = 0;
-  #bytesSeen = 0;
 
   /** Sends the head at once. */
   constructor(options: SseStreamOptions) {
@@ -95,13 +93,9 @@ export class SseStream implements Stream, Outlet {
 
   /** Some times per silence period: says `: ping` when nothing else was said. */
   checkSilence(): void {
-    const { bytesWritten } = this.socket;
-    this.#silentChecks = bytesWritten === this.#bytesSeen ? this.#silentChecks + 1 : 0;
-    this.#bytesSeen = bytesWritten;
-    if (this.#silentChecks < CHECKS_PER_SILENCE) return;
+    if (!this.#silence.isOver(this.socket.bytesWritten)) return;
     this.#comment(': ping\n\n');
-    this.#silentChecks = 0;
-    this.#bytesSeen = this.socket.bytesWritten;
+    this.#silence.restart(this.socket.bytesWritten);
   }
 
   tellHealth(): void {

@@ -1,0 +1,122 @@
+import { eventually } from '@spooled/testing';
+import { created } from './fixtures.js';
+import { TestGateway, type Caller } from './setup.js';
+import { transports, type Watch } from './watch.js';
+
+/** Live streams of each transport, half of them on each of two instances. */
+const STREAMS = 100;
+const LIMIT_MS = 5000;
+
+let gateway: TestGateway;
+let instances: readonly TestGateway['context'][];
+
+beforeAll(async () => {
+  gateway = await TestGateway.start();
+  const first = gateway.context;
+  await gateway.boot();
+  instances = [first, gateway.context];
+});
+
+afterAll(async () => {
+  await gateway.stop();
+});
+
+const jobsOf = ({ events }: Watch): unknown[] => events.map(({ data }) => data['job_id']);
+
+/** Streams of one credential that have all delivered an event of each of two queues. */
+async function live(caller: Caller): Promise<Watch[]> {
+  const watches: Watch[] = [];
+  for (const context of instances) {
+    gateway.context = context;
+    const opened = Object.values(transports).map((via) =>
+      Array.from({ length: STREAMS / 2 }, () => via.watch(via.port(gateway), caller, {})),
+    );
+    watches.push(...(await Promise.all(opened.flat())));
+  }
+  await gateway.append(caller, created('before', 'sms'), created('before', 'emails'));
+  await eventually(
+    () => {
+      for (const watch of watches) expect(jobsOf(watch)).toEqual(['before', 'before']);
+    },
+    { timeoutMs: 20_000, intervalMs: 50 },
+  );
+  return watches;
+}
+
+const losses: Record<string, (caller: Caller) => void> = {
+  'is revoked': (caller) => {
+    gateway.neighbours.principals.delete(caller.credential);
+    gateway.announceChange(caller);
+  },
+  'is revoked, and nobody tells': ({ credential }) =>
+    gateway.neighbours.principals.delete(credential),
+  'loses its organization': (caller) => {
+    gateway.neighbours.principals.delete(caller.credential);
+    gateway.announceChange(caller, { ofAll: true });
+  },
+};
+
+describe(`a credential with ${STREAMS} streams of each transport on two instances`, () => {
+  it.each(Object.entries(losses))(
+    'that %s ends them all within five seconds, and delivers nothing afterwards',
+    async (_name, change) => {
+      const caller = gateway.caller();
+      const watches = await live(caller);
+      const began = Date.now();
+      change(caller);
+      await Promise.all(watches.map(({ ended }) => ended));
+      expect(Date.now() - began).toBeLessThan(LIMIT_MS);
+      await gateway.append(caller, created('after'));
+      const { organizationId } = caller.principal;
+      const other = await transports.SSE.watch(
+        gateway.port,
+        gateway.caller({ organizationId }),
+        {},
+      );
+      await gateway.append(caller, created('last'));
+      await eventually(() => expect(jobsOf(other)).toContain('last'));
+      for (const watch of watches) expect(jobsOf(watch)).toEqual(['before', 'before']);
+    },
+    60_000,
+  );
+
+  it('that expires ends them all within five seconds', async () => {
+    const caller = gateway.caller();
+    const expiresAt = Date.now() + 8000;
+    const keyExpiresAt = new Date(expiresAt).toISOString();
+    Object.assign(caller.principal, { keyExpiresAt });
+    const watches = await live(caller);
+    await Promise.all(watches.map(({ ended }) => ended));
+    expect(Date.now()).toBeGreaterThanOrEqual(expiresAt);
+    expect(Date.now() - expiresAt).toBeLessThan(LIMIT_MS);
+  }, 60_000);
+
+  it('that is narrowed filters them all within five seconds, and ends none', async () => {
+    const caller = gateway.caller();
+    const watches = await live(caller);
+    const narrowed = { ...caller.principal, queues: ['emails'] };
+    gateway.neighbours.principals.set(caller.credential, narrowed);
+    gateway.announceChange(caller);
+    const began = Date.now();
+    // Whatever is committed by then may still be on its way.
+    let round = 0;
+    await eventually(
+      async () => {
+        const marks = [`no-${(round += 1)}`, `yes-${round}`] as const;
+        await gateway.append(caller, created(marks[0], 'sms'), created(marks[1], 'emails'));
+        await eventually(() => watches.every((watch) => jobsOf(watch).includes(marks[1])));
+        return watches.every((watch) => !jobsOf(watch).includes(marks[0]));
+      },
+      { timeoutMs: LIMIT_MS },
+    );
+    expect(Date.now() - began).toBeLessThan(LIMIT_MS);
+    await gateway.append(caller, created('no-more', 'sms'), created('last', 'emails'));
+    await eventually(() => {
+      for (const watch of watches) expect(jobsOf(watch).at(-1)).toBe('last');
+    });
+    for (const watch of watches) {
+      expect(jobsOf(watch)).not.toContain('no-more');
+      watch.cut();
+    }
+  }, 60_000);
+});
