@@ -1,7 +1,7 @@
 #!/usr/bin/env node
 /**
- * What the npm scripts call: `node tools/run.mjs start|services|test|bench [arguments]`. Needs Node 20 and npm, nothing
- * else: installs and builds what is missing or out of date, then runs the task on the Node version that
+ * What the npm scripts call: `node tools/run.mjs start|services|test|bench|conformance [arguments]`. Needs Node 20 and
+ * npm, nothing else: installs and builds what is missing or out of date, then runs the task on the Node version that
  * package.json pins.
  */
 import { existsSync } from 'node:fs';
@@ -17,17 +17,21 @@ const targets = {
   start: 'apps/standalone/dist/main.js',
   services: 'tools/services.mjs',
   bench: 'tools/bench/main.mjs',
+  conformance: 'tools/conformance/main.mjs',
 };
 
 const [task = '', ...args] = process.argv.slice(2);
 if (task !== 'test' && !(task in targets)) {
-  console.error('usage: node tools/run.mjs start|services|test|bench [arguments]');
+  console.error('usage: node tools/run.mjs start|services|test|bench|conformance [arguments]');
   process.exit(2);
 }
 try {
   install();
-  build();
-  await ensureNatsServer();
+  // It looks at a server that runs already, from outside.
+  if (task !== 'conformance') {
+    build();
+    await ensureNatsServer();
+  }
   process.exitCode = task === 'test' ? await runTests(args) : await runTarget(targets[task], args);
 } catch (error) {
   console.error(error instanceof Error ? error.message : error);

@@ -183,6 +183,7 @@ export type { Cursor } from './realtime/cursor.js';
 export { eventBatch, eventLogRpc } from './events/event-batch.js';
 export type { EventBatch } from './events/event-batch.js';
 export { parseJson } from './lossless-json.js';
+export { asyncApiDocument } from './asyncapi.js';
 export { openApiDocument } from './openapi.js';
 export { MAX_LIMITED_NAME_CHARS, MAX_NAMES_PER_TELL, trafficTold } from './traffic.js';
 export type { TrafficTold } from './traffic.js';

@@ -57,4 +57,13 @@ export const operationsApi = {
     responses: { 200: 'application/json' },
     errors: ['RATE_LIMIT_EXCEEDED', 'SERVICE_UNAVAILABLE'],
   }),
+  asyncApi: route({
+    service,
+    method: 'GET',
+    path: '/asyncapi.json',
+    auth: 'public',
+    summary: 'The event streams, as AsyncAPI 3.0.',
+    responses: { 200: 'application/json' },
+    errors: ['RATE_LIMIT_EXCEEDED', 'SERVICE_UNAVAILABLE'],
+  }),
 };

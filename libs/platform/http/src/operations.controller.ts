@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { openApiDocument, operationsApi } from '@spooled/contracts';
+import { asyncApiDocument, openApiDocument, operationsApi } from '@spooled/contracts';
 import { Readiness } from '@spooled/runtime';
 import { MetricsPage } from './metrics-page.js';
 import { Route, withStatus, type RequestOf } from './route.decorator.js';
@@ -8,6 +8,7 @@ import { Route, withStatus, type RequestOf } from './route.decorator.js';
 @Injectable()
 export class OperationsController {
   #openApi: string | undefined;
+  #asyncApi: string | undefined;
 
   constructor(
     private readonly readiness: Readiness,
@@ -40,5 +41,11 @@ export class OperationsController {
   openApi({ reply }: RequestOf<typeof operationsApi.openApi>) {
     this.#openApi ??= JSON.stringify(openApiDocument());
     return reply.header('content-type', 'application/json; charset=utf-8').send(this.#openApi);
+  }
+
+  @Route(operationsApi.asyncApi)
+  asyncApi({ reply }: RequestOf<typeof operationsApi.asyncApi>) {
+    this.#asyncApi ??= JSON.stringify(asyncApiDocument());
+    return reply.header('content-type', 'application/json; charset=utf-8').send(this.#asyncApi);
   }
 }

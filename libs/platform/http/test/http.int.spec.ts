@@ -558,10 +558,13 @@ describe('operations', () => {
     expect(context.get(MetricsPort).port).toBeUndefined();
   });
 
-  it('serve the OpenAPI document and a page to read it', async () => {
+  it('serve the OpenAPI and AsyncAPI documents and a page to read', async () => {
     const document = await call('GET', '/api/v1/openapi.json');
     expect(document.headers['content-type']).toMatch(/^application\/json/);
     expect(document.body).toMatchObject({ openapi: '3.1.0', paths: { '/api/v1/jobs': {} } });
+    const streams = await call('GET', '/api/v1/asyncapi.json');
+    expect(streams.headers['content-type']).toMatch(/^application\/json/);
+    expect(streams.body).toMatchObject({ asyncapi: '3.0.0', channels: { webSocket: {} } });
     const page = await call('GET', '/docs');
     expect(page.headers['content-type']).toMatch(/^text\/html/);
     const scripts = [...page.text.matchAll(/(?:src|href)="([^"]+)"/g)].map(([, url]) => url!);

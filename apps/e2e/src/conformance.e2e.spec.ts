@@ -1,0 +1,194 @@
+/** The conformance kit finds that we keep what docs/realtime.md promises, and finds those who do not. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+import path from 'node:path';
+
+import { onCleanUp, spawnProcess } from '@spooled/testing';
+
+import { FrontDoor } from './harness/front-door.js';
+import { hostKinds, root } from './harness/host.js';
+import { World, type Organization } from './harness/world.js';
+
+interface Report {
+  readonly code: number | null;
+  readonly lines: readonly string[];
+  /** How many promises have this verdict. */
+  count(verdict: 'PASS' | 'FAIL' | 'SKIP'): number;
+}
+
+async function conformance(args: readonly string[]): Promise<Report> {
+  const { exited, lines } = await spawnProcess({
+    command: process.execPath,
+    args: [path.join(root, 'tools/conformance/main.mjs'), ...args],
+  });
+  const { code } = await exited;
+  const count = (verdict: string): number =>
+    lines.filter((line) => line.startsWith(`${verdict} `)).length;
+  return { code, lines, count };
+}
+
+describe.each(hostKinds)('the conformance kit, on %s', (kind) => {
+  let world: World;
+  let organization: Organization;
+
+  beforeAll(async () => {
+    world = await World.start(kind);
+    organization = await world.organization('conformance');
+  }, 60_000);
+  afterAll(() => world?.stop(), 30_000);
+
+  function target(door: FrontDoor): string[] {
+    return ['--base-url', door.url, '--api-key', organization.key];
+  }
+
+  it('finds every promise kept, on all three transports', async () => {
+    const door = await FrontDoor.open(world.host);
+    const grpc = ['--grpc-address', world.host.grpcAddress('/events')];
+    const { code, lines, count } = await conformance([...target(door), ...grpc]);
+    expect(lines.filter((line) => /^(FAIL|SKIP) /.test(line))).toEqual([]);
+    expect(code).toBe(0);
+    for (const transport of ['websocket', 'sse', 'grpc', 'all']) {
+      expect(lines.some((line) => line.startsWith(`PASS ${transport} `))).toBe(true);
+    }
+    expect(count('PASS')).toBeGreaterThan(100);
+    expect(lines.at(-1)).toBe(`${count('PASS')} passed, 0 failed, 0 skipped`);
+  }, 180_000);
+
+  it('leaves nothing behind', async () => {
+    const { body } = await organization.client.get<{ is_active: boolean }[]>('/api-keys');
+    expect(body.filter(({ is_active }) => is_active)).toHaveLength(1);
+    expect((await organization.client.get('/jobs')).body).toEqual([]);
+    expect((await organization.client.get('/queues')).body).toEqual([]);
+    const workers = await organization.client.get<{ status: string }[]>('/workers');
+    expect(workers.body.filter(({ status }) => status !== 'offline')).toEqual([]);
+  });
+
+  it('says what it cannot check, and why', async () => {
+    const door = await FrontDoor.open(world.host);
+    const scoped = await organization.client.post<{ key: string }>('/api-keys', {
+      name: 'scoped',
+      queues: ['emails'],
+    });
+    const args = ['--base-url', door.url, '--api-key', scoped.body.key, '--only', 'a key scoped'];
+    const { code, lines, count } = await conformance(args);
+    expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 0, 3]);
+    expect(lines.filter((line) => line.includes('may not create keys'))).toHaveLength(2);
+    expect(lines.filter((line) => line.includes('no --grpc-address'))).toHaveLength(1);
+    // Nothing was shown to hold.
+    expect(code).toBe(1);
+  });
+});
+
+describe('the conformance kit, on a server that breaks a promise', () => {
+  let world: World;
+  let organization: Organization;
+
+  beforeAll(async () => {
+    world = await World.start('standalone');
+    organization = await world.organization('breaking');
+  }, 60_000);
+  afterAll(() => world?.stop(), 30_000);
+
+  /** What a server might do wrong, the promise that it breaks, what is said of it, and what it does to the stream. */
+  const faults: [string, string, RegExp, (text: string) => string][] = [
+    [
+      'gives control events a cursor',
+      'control events never carry',
+      /type of id of QueueStats/,
+      (text) => text.replaceAll('{"type":"QueueStats",', '{"id":"x-1","type":"QueueStats",'),
+    ],
+    [
+      'loses an event',
+      'a job that is completed tells it in order',
+      /4 stored events did not come/,
+      (text) => text.replaceAll(/id: .*\nevent: job.completed\ndata: .*\n\n/g, ''),
+    ],
+    [
+      'delivers an event twice',
+      'a job that is completed tells it in order',
+      /the events: expected .*"JobCompleted".* got .*"JobCompleted".*"JobCompleted"/,
+      (text) => text.replaceAll(/(id: .*\nevent: job.completed\ndata: .*\n\n)/g, '$1$1'),
+    ],
+    [
+      'is silent about a lost cursor',
+      'a cursor that is garbage',
+      /a Error did not come/,
+      (text) => text.replaceAll(/event: error\ndata: .*\n\n/g, ''),
+    ],
+    [
+      'skips a revision',
+      'a job that is completed tells it in order',
+      /their rev: expected \[1,2,3,3\], got \[1,2,4,4\]/,
+      (text) => text.replaceAll('"rev":3', '"rev":4'),
+    ],
+    [
+      'keeps the cursor to itself',
+      'the head',
+      /no cursor in the comment/,
+      (text) => text.replace(/: connected \S+/, ': connected'),
+    ],
+  ];
+  it.each(faults)(
+    'notices one that %s',
+    async (_title, promise, why, tamper) => {
+      const door = await FrontDoor.open(world.host, { tamper });
+      const target = ['--base-url', door.url, '--api-key', organization.key];
+      const { code, lines } = await conformance([...target, '--only', `sse ${promise}`]);
+      const told = lines.filter((line) => /^(PASS|FAIL|SKIP) /.test(line));
+      expect(told).toEqual([expect.stringMatching(/^FAIL sse /)]);
+      expect(told[0]).toMatch(why);
+      expect(code).toBe(1);
+    },
+    60_000,
+  );
+
+  it('notices one that forgets what came while a client was away', async () => {
+    const door = await FrontDoor.open(world.host, {
+      rewriteUrl: (url) => url.replace(/last_event_id=[^&]*/, ''),
+    });
+    const target = ['--base-url', door.url, '--api-key', organization.key];
+    const only = ['--only', 'sse a cut at every event', '--only', 'sse cut again and again'];
+    const { code, count } = await conformance([...target, ...only]);
+    expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 2, 0]);
+    expect(code).toBe(1);
+  }, 60_000);
+});
+
+describe('the conformance kit, on a server that is none', () => {
+  it('finds that it lets everybody in', async () => {
+    const server = createServer((_request, response) => {
+      response.writeHead(200, { 'content-type': 'text/event-stream' });
+      response.write(': connected x-0\nretry: 3000\n\n');
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    onCleanUp(() => {
+      server.closeAllConnections();
+      server.close();
+    });
+    const url = `http://127.0.0.1:${(server.address() as AddressInfo).port}`;
+    const { code, lines, count } = await conformance([
+      '--base-url',
+      url,
+      '--api-key',
+      'any',
+      '--only',
+      'sse an unknown credential',
+      '--only',
+      'sse no credential',
+    ]);
+    expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 2, 0]);
+    expect(lines.join('\n')).toContain('the stream was opened instead of refused');
+    expect(code).toBe(1);
+  });
+
+  it.each([
+    [[]],
+    [['--base-url', 'http://localhost']],
+    [['--base-url', 'nonsense', '--api-key', 'k']],
+    [['--base-url', 'http://localhost', '--api-key', 'k', '--colour', 'blue']],
+  ])('says how it is called when it is called with %j', async (args) => {
+    const { code, lines } = await conformance(args);
+    expect(code).toBe(2);
+    expect(lines.join('\n')).toContain('usage: npm run conformance');
+  });
+});
