@@ -4,7 +4,7 @@ import { createOrganization, startServer } from './environment.mjs';
 import { httpLoad, jsonRequest, percentiles } from './http-load.mjs';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
-const PAYLOAD = {
+export const PAYLOAD = {
   to: 'someone@example.com',
   subject: 'Welcome',
   template: 'welcome-2',
@@ -33,7 +33,7 @@ export async function benchEnqueue(environment, report) {
   ]);
 }
 
-async function httpEnqueue(environment, settings, perCall = 1) {
+export async function httpEnqueue(environment, settings, perCall = 1) {
   const server = await startServer(environment, settings);
   try {
     const { key } = await createOrganization(server, `bench-${uuidv7()}`);

@@ -91,6 +91,7 @@ export async function startServer({ databaseUrl, natsUrl }, environment = {}) {
       DATABASE_URL: databaseUrl,
       NATS_URL: natsUrl,
       PORT: '0',
+      GRPC_PORT: '0',
       HOST: '127.0.0.1',
       LOG_LEVEL: 'warn',
       JWT_SECRET: 'bench-secret-bench-secret-bench-secret',
@@ -115,9 +116,10 @@ export async function startServer({ databaseUrl, natsUrl }, environment = {}) {
       child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
       if (question !== undefined) child.send(question);
     });
-  const port = await ask('port');
+  const { http: port, grpc: grpcPort } = await ask('ports');
   return {
     port,
+    grpcPort,
     usage: () => ask('usage', 'usage'),
     feed: (feed) => child.send({ feed }),
     async stop() {

@@ -6,11 +6,13 @@ import { startEnvironment } from './environment.mjs';
 import { benchEvents } from './events.mjs';
 import { benchFanout } from './fanout.mjs';
 import { benchFootprint } from './footprint.mjs';
+import { benchGrpc } from './grpc.mjs';
 import { benchHeldSnapshot } from './held-snapshot.mjs';
 import { benchNoBloat } from './no-bloat.mjs';
 import { benchNoisyNeighbour } from './noisy-neighbour.mjs';
 import { benchReadsAtScale } from './reads-at-scale.mjs';
 import { benchRepository } from './repository.mjs';
+import { benchSchedules } from './schedules.mjs';
 import { benchWholeLife } from './whole-life.mjs';
 
 const parts = {
@@ -20,11 +22,13 @@ const parts = {
   events: benchEvents,
   fanout: benchFanout,
   footprint: benchFootprint,
+  grpc: benchGrpc,
   'claim-at-scale': benchClaimAtScale,
   'reads-at-scale': benchReadsAtScale,
   'noisy-neighbour': benchNoisyNeighbour,
   'held-snapshot': benchHeldSnapshot,
   'no-bloat': benchNoBloat,
+  schedules: benchSchedules,
 };
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 

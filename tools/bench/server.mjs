@@ -6,6 +6,7 @@ if (process.env.BENCH_EVENTS === 'off') EventLog.prototype.append = () => undefi
 
 const { bootstrap } = await import('@spooled/runtime');
 const { StandaloneModule } = await import('@spooled/standalone');
+const { GrpcServer } = await import('@spooled/grpc');
 const { HttpServer } = await import('@spooled/http');
 
 // Whoever measures may be killed: nothing is left behind.
@@ -13,7 +14,8 @@ process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 
 await bootstrap(StandaloneModule, {
   onStarted: async (context) => {
-    process.send?.({ port: context.get(HttpServer).port });
+    const ports = { http: context.get(HttpServer).port, grpc: context.get(GrpcServer).port };
+    process.send?.({ ports });
     const feeds = context.get(EventFeeds);
     process.on('message', (message) => {
       if (message === 'usage') {

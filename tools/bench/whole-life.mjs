@@ -62,6 +62,7 @@ export async function benchWholeLife(environment, report) {
     const startedAt = performance.now();
     await httpLoad({ port: server.port, connections: WORKERS, seconds: SECONDS, next, onAnswer });
     const rate = completed / ((performance.now() - startedAt) / 1000);
+    environment.lifeRate = rate;
     const { repositoryRate } = environment;
     report('whole life over HTTP, 16 workers (jobs/s)', { rate, note: 'enqueue → claimed below' }, [
       ...(repositoryRate === undefined ? [] : [['repositories', rate / repositoryRate, 0.4]]),
