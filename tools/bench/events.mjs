@@ -1,12 +1,23 @@
+import { fork } from 'node:child_process';
 import { WebSocket } from 'ws';
 import { createOrganization, startServer } from './environment.mjs';
-import { percentiles } from './http-load.mjs';
+import { answer } from './fanout.mjs';
+import { httpLoad, jsonRequest, percentiles } from './http-load.mjs';
 
 const SECONDS = Number(process.env.BENCH_SECONDS ?? 8);
 const RATE = 200;
+const CROWD = 500;
+/** Events per second to the crowd, by calls of ten jobs each. */
+const CROWD_RATE = 1000;
+const PER_CALL = 10;
+
+export async function benchEvents(environment, report) {
+  await benchDelay(environment, report);
+  await benchCrowd(environment, report);
+}
 
 /** From the answer of an enqueue to its event in a WebSocket and in an SSE client, at 200 jobs a second. */
-export async function benchEvents(environment, report) {
+async function benchDelay(environment, report) {
   const server = await startServer(environment);
   try {
     const { key } = await createOrganization(server, `events-${Date.now()}`);
@@ -54,6 +65,49 @@ export async function benchEvents(environment, report) {
         ['of 25 ms at p99 (inverse)', 25 / Math.max(p99, 0.01), 1],
       ]);
     }
+  } finally {
+    await server.stop();
+  }
+}
+
+/** From the instant in the event, which is before its commit, to a WebSocket that is one of 500. */
+async function benchCrowd(environment, report) {
+  const server = await startServer(environment, {
+    REALTIME_MAX_WS_PER_ORGANIZATION: String(CROWD),
+  });
+  try {
+    const { key } = await createOrganization(server, `crowd-${Date.now()}`);
+    const path = `/api/v1/ws?api_key=${key}&events=job.created`;
+    const crowd = fork(new URL('./fanout-readers.mjs', import.meta.url));
+    crowd.send({ port: server.port, path, count: CROWD - 1 });
+    await answer(crowd, 'open');
+    const socket = new WebSocket(`ws://127.0.0.1:${server.port}${path}`);
+    await new Promise((resolve, reject) => socket.once('open', resolve).once('error', reject));
+    const delays = [];
+    socket.on('message', (data) => {
+      const { type, data: event } = JSON.parse(data.toString());
+      if (type === 'JobCreated') delays.push(Date.now() - Date.parse(event.timestamp));
+    });
+    const jobs = Array.from({ length: PER_CALL }, () => ({ payload: {} }));
+    const body = { queue_name: 'e', jobs };
+    const request = jsonRequest({ path: '/api/v1/jobs/bulk', key, body });
+    const connections = 10;
+    await httpLoad({
+      port: server.port,
+      connections,
+      seconds: SECONDS,
+      everyMs: (1000 * PER_CALL * connections) / CROWD_RATE,
+      next: () => request,
+    });
+    await waitFor(() => delays.length >= SECONDS * CROWD_RATE * 0.95);
+    socket.terminate();
+    crowd.kill();
+    const { p50, p99 } = percentiles(delays);
+    report(
+      `committed → event at one of ${CROWD} WebSockets, ${CROWD_RATE} events/s`,
+      { p50, p99, note: `${delays.length} events` },
+      [['of 50 ms at p99 (inverse)', 50 / Math.max(p99, 1), 1]],
+    );
   } finally {
     await server.stop();
   }

@@ -8,41 +8,59 @@ const SUBSCRIBERS = 1000;
 const RATE = 40;
 
 /**
- * One stream of events to 1,000 WebSocket subscribers: deliveries per CPU second of the sending process, against a bare
- * `ws` server that calls `send()` for each subscriber, with the same messages at the same rate.
+ * Deliveries per CPU second of the sending process to 1,000 subscribers, for events that come one by one, and four and
+ * sixteen in one turn of the event loop: against a bare `ws` `send()` or `res.write()` loop, and for WebSocket against raw
+ * writes of ready frames. The same messages at the same rate.
  */
 export async function benchFanout(environment, report) {
-  for (const burst of [1, 8]) {
-    const bare = await bareLoop(burst);
-    report(`bare ws send() loop, bursts of ${burst} (deliveries per CPU second)`, { rate: bare });
-    const ours = await gateway(environment, burst);
-    report(`gateway, bursts of ${burst} (deliveries per CPU second)`, { rate: ours }, [
-      ['bare loop', ours / bare, burst === 1 ? 1.2 : 3],
+  for (const [burst, bars] of [
+    [1, { bare: 1.4, raw: 0.8 }],
+    [4, { bare: 4, raw: 0.8 }],
+    [16, { bare: 10, raw: 0.8 }],
+  ]) {
+    const title = `${burst} per turn (deliveries per CPU second)`;
+    const bare = await baseline('ws', burst);
+    report(`bare ws send() loop, ${title}`, { rate: bare });
+    const raw = await baseline('raw', burst);
+    report(`raw writes of ready frames, ${title}`, { rate: raw });
+    const ours = await gateway(environment, '/api/v1/ws', burst);
+    report(`gateway over WebSocket, ${title}`, { rate: ours }, [
+      ['bare loop', ours / bare, bars.bare],
+      ['raw writes', ours / raw, bars.raw],
+    ]);
+    const bareSse = await baseline('sse', burst);
+    report(`bare res.write() loop, ${title}`, { rate: bareSse });
+    const oursSse = await gateway(environment, '/api/v1/events', burst);
+    report(`gateway over SSE, ${title}`, { rate: oursSse }, [
+      ['bare loop', oursSse / bareSse, 1.5],
     ]);
   }
 }
 
-async function bareLoop(burst) {
-  const server = fork(new URL('./fanout-bare.mjs', import.meta.url));
+async function baseline(kind, burst) {
+  const server = fork(new URL('./fanout-bare.mjs', import.meta.url), [kind]);
   const port = await answer(server, 'port');
-  const cpu = async () => {
+  const usage = async () => {
     server.send('usage');
     return answer(server, 'usage');
   };
   return measure({
-    url: { port, path: '/' },
-    usage: cpu,
+    url: { port, path: '/', isSse: kind === 'sse' },
+    usage,
     send: () => server.send({ texts: messages(burst).map((event) => JSON.stringify(event)) }),
     burst,
     stop: () => server.kill(),
   });
 }
 
-async function gateway(environment, burst) {
-  const server = await startServer(environment, { REALTIME_MAX_WS_PER_ORGANIZATION: '2000' });
+async function gateway(environment, path, burst) {
+  const server = await startServer(environment, {
+    REALTIME_MAX_WS_PER_ORGANIZATION: '2000',
+    REALTIME_MAX_SSE_PER_ORGANIZATION: '2000',
+  });
   const { key, organizationId } = await createOrganization(server, `fanout-${uuidv7()}`);
   return measure({
-    url: { port: server.port, path: `/api/v1/ws?api_key=${key}` },
+    url: { port: server.port, path: `${path}?api_key=${key}`, isSse: path.endsWith('/events') },
     usage: server.usage,
     send: () => server.feed({ organizationId, events: messages(burst) }),
     burst,
@@ -87,7 +105,8 @@ function messages(count) {
   }));
 }
 
-function answer(child, key) {
+/** The next message of a bench process that has this key. */
+export function answer(child, key) {
   return new Promise((resolve, reject) => {
     const hear = (message) => {
       if (message[key] === undefined) return;

@@ -8,9 +8,11 @@ import { benchFanout } from './fanout.mjs';
 import { benchFootprint } from './footprint.mjs';
 import { benchGrpc } from './grpc.mjs';
 import { benchHeldSnapshot } from './held-snapshot.mjs';
+import { benchIdleStreams } from './idle-streams.mjs';
 import { benchNoBloat } from './no-bloat.mjs';
 import { benchNoisyNeighbour } from './noisy-neighbour.mjs';
 import { benchReadsAtScale } from './reads-at-scale.mjs';
+import { benchReplay } from './replay.mjs';
 import { benchRepository } from './repository.mjs';
 import { benchSchedules } from './schedules.mjs';
 import { benchWholeLife } from './whole-life.mjs';
@@ -21,7 +23,9 @@ const parts = {
   life: benchWholeLife,
   events: benchEvents,
   fanout: benchFanout,
+  replay: benchReplay,
   footprint: benchFootprint,
+  'idle-streams': benchIdleStreams,
   grpc: benchGrpc,
   'claim-at-scale': benchClaimAtScale,
   'reads-at-scale': benchReadsAtScale,
