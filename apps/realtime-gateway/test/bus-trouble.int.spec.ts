@@ -183,6 +183,7 @@ describe('no event is lost and none comes twice, over any transport, when the bu
 class Bridge {
   dropped = 0;
   #count = 0;
+  readonly #late = new Set<NodeJS.Timeout>();
 
   private constructor(
     private readonly real: NatsConnection,
@@ -218,6 +219,7 @@ class Bridge {
   }
 
   async close(): Promise<void> {
+    for (const timer of this.#late) clearTimeout(timer);
     await Promise.all([this.real.close(), this.mangled.close()]);
   }
 
@@ -227,8 +229,16 @@ class Bridge {
       this.dropped += 1;
       return;
     }
-    if (this.#count % 3 === 0) setTimeout(publish, (this.#count * 7919) % 60);
+    if (this.#count % 3 === 0) this.#passLate(publish, (this.#count * 7919) % 60);
     else publish();
-    if (this.#count % 5 === 0) setTimeout(publish, (this.#count * 104_729) % 150);
+    if (this.#count % 5 === 0) this.#passLate(publish, (this.#count * 104_729) % 150);
+  }
+
+  #passLate(publish: () => void, delayMs: number): void {
+    const timer = setTimeout(() => {
+      this.#late.delete(timer);
+      publish();
+    }, delayMs);
+    this.#late.add(timer);
   }
 }
