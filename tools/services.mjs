@@ -1,6 +1,7 @@
 /**
  * `npm run services`: every service as a process of its own, as a deployment runs them, on an embedded PostgreSQL and
- * nats-server unless DATABASE_URL / NATS_URL are given. Ports from SPOOLED_BASE_PORT (8081) on.
+ * nats-server unless DATABASE_URL / NATS_URL are given. Ports from SPOOLED_BASE_PORT (8081) on, for gRPC from
+ * SPOOLED_BASE_GRPC_PORT (50051) on.
  */
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
@@ -15,6 +16,7 @@ import { ChildServer } from '../libs/platform/embedded/dist/index.js';
 
 const root = fileURLToPath(new URL('..', import.meta.url));
 const basePort = Number(process.env.SPOOLED_BASE_PORT ?? 8081);
+const baseGrpcPort = Number(process.env.SPOOLED_BASE_GRPC_PORT ?? 50_051);
 
 /** In starting order; stopped in the opposite one, so that nobody asks a service that is gone. */
 const services = [
@@ -25,11 +27,15 @@ const services = [
   {
     name: 'job-api',
     paths: ['/jobs', '/queues', '/workflows', '/dashboard', '/openapi.json', '/docs'],
+    grpc: 'QueueService',
   },
-  { name: 'worker-registry', paths: ['/workers'] },
+  { name: 'worker-registry', paths: ['/workers'], grpc: 'WorkerService' },
   { name: 'scheduler', paths: ['/schedules'] },
-  { name: 'realtime-gateway', paths: ['/ws', '/events'] },
+  { name: 'realtime-gateway', paths: ['/ws', '/events'], grpc: 'EventService' },
 ].map((service, index) => ({ ...service, port: basePort + index }));
+
+const grpcServices = services.filter(({ grpc }) => grpc !== undefined);
+for (const [index, service] of grpcServices.entries()) service.grpcPort = baseGrpcPort + index;
 
 /** Ours for this run unless it is set: the demo organization is made through the front door. */
 const adminKey = process.env.ADMIN_API_KEY ?? randomBytes(32).toString('hex');
@@ -56,6 +62,9 @@ try {
 
 async function start() {
   for (const { port } of services) await assertPortFree(port, 'SPOOLED_BASE_PORT');
+  for (const { grpcPort } of grpcServices) {
+    await assertPortFree(grpcPort, 'SPOOLED_BASE_GRPC_PORT');
+  }
   const { infrastructure, environment } = await layFoundation(log);
   running.push(infrastructure);
   await migrateAll(infrastructure.databaseUrl);
@@ -63,7 +72,7 @@ async function start() {
   if (!stopping) tell(await ensureDemoOrganization());
 }
 
-async function startService({ name, port }, environment) {
+async function startService({ name, port, grpcPort }, environment) {
   if (stopping) return;
   const label = name.padEnd(longest(services.map((service) => service.name)));
   const child = await ChildServer.start({
@@ -74,6 +83,7 @@ async function startService({ name, port }, environment) {
       ...process.env,
       ...environment,
       PORT: String(port),
+      GRPC_PORT: String(grpcPort ?? ''),
       // One port cannot serve them all; each has /metrics on its own.
       METRICS_PORT: '',
       SERVICE_NAME: name,
@@ -120,6 +130,10 @@ function tell(demoKey) {
   for (const { name, port, paths } of services) {
     const where = paths.map((each) => (each === '/docs' ? each : `/api/v1${each}`)).join(' ');
     console.log(`  ${name.padEnd(width)}  http://localhost:${port}  ${where}`);
+  }
+  console.log();
+  for (const { name, grpcPort, grpc } of grpcServices) {
+    console.log(`  ${name.padEnd(width)}  localhost:${grpcPort}  gRPC spooled.v1.${grpc}`);
   }
   if (demoKey) console.log(`\nAPI key of the demo organization (shown this once):  ${demoKey}`);
   console.log('\nCtrl-C stops everything.\n');

@@ -1,6 +1,7 @@
 /** Story 2: a newcomer's first minute, from `npm start` to Ctrl-C, with nothing given but a port. */
 import { execFileSync } from 'node:child_process';
 import { chmodSync, mkdtempSync, rmSync } from 'node:fs';
+import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,9 +9,11 @@ import { join } from 'node:path';
 import {
   eventually,
   freePort,
+  grpcClient,
   onCleanUp,
   spawnProcess,
   WsClient,
+  type GrpcClient,
   type SpawnedProcess,
 } from '@spooled/testing';
 
@@ -25,12 +28,13 @@ function emptyDirectory(): string {
 }
 
 /** What `npm start` and `npm run services` call. npm itself, when interrupted, ends by the signal whatever its script does. */
-function npm(script: string, env: Readonly<Record<string, string>>): Promise<SpawnedProcess> {
+async function npm(script: string, env: Readonly<Record<string, string>>): Promise<SpawnedProcess> {
+  const GRPC_PORT = String(await freePort());
   return spawnProcess({
     command: process.execPath,
     args: ['tools/run.mjs', script],
     cwd: root,
-    env: { DATABASE_URL: undefined, NATS_URL: undefined, JWT_SECRET: undefined, ...env },
+    env: { DATABASE_URL: undefined, NATS_URL: undefined, JWT_SECRET: undefined, GRPC_PORT, ...env },
   });
 }
 
@@ -141,6 +145,7 @@ describe('the first minute', () => {
     const basePort = 20_000 + Math.floor((await freePort()) / 4);
     const started = await npm('services', {
       SPOOLED_BASE_PORT: String(basePort),
+      SPOOLED_BASE_GRPC_PORT: String(basePort + 100),
       SPOOLED_DATA_DIR: empty,
     });
     const [, key = ''] = await started.waitForLine(/\(shown this once\): {2}(\S+)/, 60_000);
@@ -157,6 +162,25 @@ describe('the first minute', () => {
     });
     expect(created.status).toBe(201);
     await socket.waitFor<{ type: string }>(({ type }) => type === 'JobCreated');
+    const grpc = (service: string): GrpcClient => {
+      const [, port] = new RegExp(`localhost:(\\d+) +gRPC ${service}$`, 'm').exec(banner) ?? [];
+      const client = grpcClient(service, Number(port));
+      onCleanUp(() => client.close());
+      return client;
+    };
+    const { id } = (await created.json()) as { id: string };
+    const asKey = { 'x-api-key': key };
+    expect(
+      await grpc('spooled.v1.QueueService').call('GetJob', { job_id: id }, asKey),
+    ).toMatchObject({ job: { id, queue_name: 'emails' } });
+    expect(
+      await grpc('spooled.v1.WorkerService').call('Heartbeat', { worker_id: 'none' }, asKey),
+    ).toMatchObject({ acknowledged: false });
+    const subscription = grpc('spooled.v1.EventService').stream('SubscribeEvents', {}, asKey);
+    subscription.on('error', () => undefined);
+    const [hello] = (await once(subscription, 'data')) as [{ type: string }];
+    expect(hello.type).toBe('Ping');
+    subscription.cancel();
     expect(await interrupt(started)).toBe(0);
     expect((await socket.closed).code).toBe(1001);
     await eventually(() => expect(leftovers(empty)).toEqual([]));

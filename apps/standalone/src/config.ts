@@ -3,6 +3,7 @@ import { z } from 'zod';
 
 export const standaloneConfig = z.object({
   PORT: env.port(8080),
+  GRPC_PORT: env.port(50_051),
   /** Holds `postgres/` and `nats/` when they are started here, and the secret that signs tokens. */
   SPOOLED_DATA_DIR: env.text('.spooled'),
   /** Given: no PostgreSQL is started. */

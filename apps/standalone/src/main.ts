@@ -14,8 +14,9 @@ try {
 }
 
 async function start(): Promise<void> {
-  const { PORT } = loadConfig(standaloneConfig);
+  const { PORT, GRPC_PORT } = loadConfig(standaloneConfig);
   await assertPortFree(PORT);
+  await assertPortFree(GRPC_PORT, 'GRPC_PORT');
   const { environment, infrastructure } = await layFoundation({
     info: (line) => process.stdout.write(`${line}\n`),
     warn: (line) => process.stderr.write(`${line}\n`),
@@ -28,7 +29,7 @@ async function start(): Promise<void> {
   await bootstrap(StandaloneModule, {
     onStarted: async (context) => {
       const { apiKey } = await context.get(DemoOrganization, { strict: false }).ensure();
-      process.stdout.write(`${welcome(`http://localhost:${PORT}`, apiKey)}\n`);
+      process.stdout.write(`${welcome({ port: PORT, grpcPort: GRPC_PORT, apiKey })}\n`);
     },
     onStopped: () => infrastructure.stop(),
   });

@@ -1,7 +1,21 @@
+export interface Welcome {
+  readonly port: number;
+  readonly grpcPort: number;
+  /** Null: it was shown at an earlier start. */
+  readonly apiKey: string | null;
+}
+
 /** What a newcomer reads when the server is up: where it is, and three lines to see it live. */
-export function welcome(baseUrl: string, apiKey: string | null): string {
+export function welcome({ port, grpcPort, apiKey }: Welcome): string {
+  const baseUrl = `http://localhost:${port}`;
   const api = `${baseUrl}/api/v1`;
-  const lines = ['', `Spooled is ready:  ${baseUrl}`, `API reference:     ${baseUrl}/docs`, ''];
+  const lines = [
+    '',
+    `Spooled is ready:  ${baseUrl}`,
+    `gRPC:              localhost:${grpcPort}`,
+    `API reference:     ${baseUrl}/docs`,
+    '',
+  ];
   if (apiKey === null) {
     lines.push(
       'The demo organization and its API key are those of the first start; the key is not stored.',
