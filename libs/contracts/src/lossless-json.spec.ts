@@ -1,3 +1,4 @@
+import { jest } from '@jest/globals';
 import fc from 'fast-check';
 import { parseJson } from './lossless-json.js';
 
@@ -70,6 +71,20 @@ describe('parseJson', () => {
     ] as const) {
       expect(parseJson(`[${beside},${text}]`)).toEqual(['9f1e5a40-1234567890123456', value]);
     }
+  });
+
+  it('reads ids, instants and texts on the fast path, whatever digits they hold', () => {
+    const parse = jest.spyOn(JSON, 'parse');
+    const document = {
+      id: '0197e3a1-1e5c-7000-8000-123456789012',
+      at: '2026-11-28T15:00:00.123456Z',
+      text: '12345678901234567890-1e400',
+      n: [1, -2.5, 123456789012345],
+    };
+    const text = JSON.stringify(document, null, 2);
+    expect(parseJson(text)).toEqual(document);
+    expect(parse.mock.calls).toEqual([[text]]);
+    parse.mockRestore();
   });
 
   it.each(['', '{', '01', '[1,]', '{"a":1,}', 'NaN', '1234567890123456x'])('refuses %j', (text) => {

@@ -1,5 +1,8 @@
-/** Numbers of 16 and more digits, and exponents, may not survive a double. */
-const RISKY_NUMBER = /\d{16}|[\d.]{17}|\d[eE][+-]?\d/;
+/**
+ * Numbers of 16 and more digits, and exponents, may not survive a double. Where a number can stand in a document, since the
+ * digits of ids look like such numbers too: reading with a reviver is ten times slower.
+ */
+const RISKY_NUMBER = /(?:^|[\s:,[])-?\d(?:[\d.]{15}|[\d.]*[eE])/;
 
 interface ReviverContext {
   readonly source?: string;
