@@ -1,29 +1,31 @@
 import type { Message } from './message.js';
 
-/** Characters of JSON kept per organization; frames add about as much per transport in use. */
-const MAX_CHARS = 2 * 1024 * 1024;
+/** Characters of JSON in each of the two halves, per organization; frames add about as much per transport in use. */
+const MAX_CHARS = 1024 * 1024;
 
-/** The messages made last, by sequence. */
+/** The messages made last, by sequence. When one half is full, the other is forgotten: nothing is removed one by one. */
 export class RecentMessages {
-  readonly #messages = new Map<number, Message>();
+  #young = new Map<number, Message>();
+  #old = new Map<number, Message>();
   #chars = 0;
 
   get(seq: number): Message | undefined {
-    return this.#messages.get(seq);
+    return this.#young.get(seq) ?? this.#old.get(seq);
   }
 
   add(seq: number, message: Message): void {
-    this.#messages.set(seq, message);
-    this.#chars += message.json.length;
-    for (const [oldest, { json }] of this.#messages) {
-      if (this.#chars <= MAX_CHARS) return;
-      this.#messages.delete(oldest);
-      this.#chars -= json.length;
+    if (this.#chars > MAX_CHARS) {
+      this.#old = this.#young;
+      this.#young = new Map();
+      this.#chars = 0;
     }
+    this.#young.set(seq, message);
+    this.#chars += message.json.length;
   }
 
   clear(): void {
-    this.#messages.clear();
+    this.#young = new Map();
+    this.#old = new Map();
     this.#chars = 0;
   }
 }

@@ -77,11 +77,11 @@ export const positions = sql(
   left join events.position p using (organization_id)`,
 );
 
-/** A page of an organization's log: batches that end after $2 and begin at or before $3. */
+/** A page of an organization's log: batches that end after $2 and begin at or before $3. Their events are JSON text. */
 export const page = sql(
   'events.page',
   `
-  select first_seq, events from events.log
+  select first_seq, events::text as events from events.log
   where organization_id = $1 and last_seq > $2 and first_seq <= $3
   order by last_seq limit $4`,
 );

@@ -1,5 +1,5 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
-import { eventLogRpc, type EventBatch, type StoredEvent } from '@spooled/contracts';
+import { eventLogRpc } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { Database } from '@spooled/postgres';
 import { page, positions } from './event-log.sql.js';
@@ -35,33 +35,31 @@ export class ReplayResponder implements OnModuleInit {
         })),
       };
     });
-    this.bus.respond(eventLogRpc.replay, ({ organizationId, after, upTo }) =>
+    this.bus.respondText(eventLogRpc.replay, ({ organizationId, after, upTo }) =>
       this.#replay(organizationId, after, upTo),
     );
   }
 
-  async #replay(organizationId: string, after: number, upTo: number | null) {
+  /** Events go from the log to the bus as the text they are: who asked reads them anyway. */
+  async #replay(organizationId: string, after: number, upTo: number | null): Promise<string> {
     const [position] = await this.database.query<Position>([], positions, [[organizationId]]);
     const { epoch, oldest, newest } = position!;
-    const rows = await this.database.query<{ first_seq: number; events: StoredEvent[] }>([], page, [
+    const rows = await this.database.query<{ first_seq: number; events: string }>([], page, [
       organizationId,
       after,
       Math.min(upTo ?? newest, newest),
       PAGE_ROWS,
     ]);
-    const batches: EventBatch[] = [];
+    const batches: string[] = [];
     let bytes = 0;
     for (const { first_seq, events } of rows) {
-      const size = Buffer.byteLength(JSON.stringify(events));
-      if (batches.length > 0 && bytes + size > PAGE_BYTES) break;
-      batches.push({ organization_id: organizationId, epoch, first_seq, events });
-      bytes += size;
+      bytes += Buffer.byteLength(events);
+      if (batches.length > 0 && bytes > PAGE_BYTES) break;
+      const head = JSON.stringify({ organization_id: organizationId, epoch, first_seq });
+      batches.push(`${head.slice(0, -1)},"events":${events}}`);
     }
     const done = batches.length === rows.length && rows.length < PAGE_ROWS;
-    return { epoch, oldest, newest, batches: batches.map(mutable), done };
+    const head = JSON.stringify({ epoch, oldest, newest, done });
+    return `${head.slice(0, -1)},"batches":[${batches.join(',')}]}`;
   }
-}
-
-function mutable(batch: EventBatch) {
-  return { ...batch, events: [...batch.events] };
 }
