@@ -1,18 +1,22 @@
 // The whole product in one process, as `npm start` runs it, with switches that only measuring needs.
-// BENCH_EVENTS=off leaves out the event log; GROUP_COMMIT_MAX_ROWS=1 leaves out grouping.
+// BENCH_EVENTS=off leaves out the event log; GROUP_COMMIT_MAX_ROWS=1 leaves out grouping. BENCH_ROOM=realtime-gateway is
+// that service alone, as its own process.
 import { EventFeeds, EventLog } from '@spooled/event-log';
 
 if (process.env.BENCH_EVENTS === 'off') EventLog.prototype.append = () => undefined;
 
 const { bootstrap } = await import('@spooled/runtime');
-const { StandaloneModule } = await import('@spooled/standalone');
+const module =
+  process.env.BENCH_ROOM === 'realtime-gateway'
+    ? (await import('../../apps/realtime-gateway/dist/app.module.js')).AppModule
+    : (await import('@spooled/standalone')).StandaloneModule;
 const { GrpcServer } = await import('@spooled/grpc');
 const { HttpServer } = await import('@spooled/http');
 
 // Whoever measures may be killed: nothing is left behind.
 process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 
-await bootstrap(StandaloneModule, {
+await bootstrap(module, {
   onStarted: async (context) => {
     const ports = { http: context.get(HttpServer).port, grpc: context.get(GrpcServer).port };
     process.send?.({ ports });
