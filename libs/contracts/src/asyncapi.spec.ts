@@ -3,7 +3,7 @@ import specs from '@asyncapi/specs';
 import { readFileSync } from 'node:fs';
 import { asyncApiDocument } from './asyncapi.js';
 import { webSocketCommand } from './realtime/commands.schema.js';
-import { eventNames, storedEvent } from './realtime/events.schema.js';
+import { eventNames, optInEvents, storedEvent } from './realtime/events.schema.js';
 import { closeCodes } from './realtime/messages.schema.js';
 import { realtimeApi } from './realtime/realtime.api.js';
 
@@ -92,6 +92,13 @@ describe('the AsyncAPI document', () => {
     },
   );
 
+  it.each([...optInEvents])('says that %s must be named, and has it on every stream', (tag) => {
+    expect(messages[tag]).toMatchObject({ summary: 'Only for subscribers that name it.' });
+    const { subscribeEvents: _, ...channels } = document.channels;
+    for (const channel of Object.values(channels)) expect(channel.messages).toHaveProperty(tag);
+  });
+
+  const log = { job_id: 'j1', queue_name: 'emails', worker_id: 'w', timestamp: now };
   const created = {
     job_id: 'j1',
     queue_name: 'emails',
@@ -110,6 +117,10 @@ describe('the AsyncAPI document', () => {
     ['Ping', { type: 'Ping', data: { timestamp: now } }, true],
     ['Ping', { type: 'Ping', data: { timestamp: now }, id: 'e-1' }, false],
     ['Error', { type: 'Error', data: { message: 'gone', timestamp: now } }, true],
+    ['JobLog', { type: 'JobLog', data: { ...log, offset: 0, lines: ['one'] } }, true],
+    ['JobLog', { type: 'JobLog', data: { ...log, offset: -1, lines: ['one'] } }, false],
+    ['JobProgress', { type: 'JobProgress', data: { ...log, percent: 0.5, message: null } }, true],
+    ['JobProgress', { type: 'JobProgress', data: { ...log, percent: 101, message: null } }, false],
     ['GrpcEvent', { id: '', type: 'Ping', name: 'ping', timestamp: now, data: created }, true],
     ['Acknowledgement', { type: 'subscribed', request_id: '1', cursor: 'e-1' }, true],
     ['CommandError', { type: 'error', request_id: '1', error: 'no', code: 'ACCESS_DENIED' }, true],

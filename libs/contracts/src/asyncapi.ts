@@ -7,7 +7,13 @@ import {
   commandMessages,
 } from './realtime/messages.schema.js';
 import { eventsGrpc } from './realtime/events.grpc.js';
-import { controlEvent, eventNames, storedEvent, type EventTag } from './realtime/events.schema.js';
+import {
+  controlEvent,
+  eventNames,
+  optInEvents,
+  storedEvent,
+  type EventTag,
+} from './realtime/events.schema.js';
 import { realtimeApi } from './realtime/realtime.api.js';
 
 type Reference = Readonly<{ $ref: string }>;
@@ -20,7 +26,13 @@ const PARAMETER = /:(\w+)/g;
 const storedTags = storedEvent.options.map(({ shape }) => shape.type.value);
 const controlTags = controlEvent.options.map(({ shape }) => shape.type.value);
 const eventTags: readonly EventTag[] = [...storedTags, ...controlTags];
-const JOB_TAGS: readonly string[] = ['JobStatusChange', 'JobCompleted', 'JobFailed', 'Error'];
+const JOB_TAGS: readonly string[] = [
+  'JobStatusChange',
+  'JobCompleted',
+  'JobFailed',
+  ...optInEvents,
+  'Error',
+];
 const QUEUE_TAGS: readonly string[] = [...JOB_TAGS, 'JobCreated', 'QueueStats'];
 
 /**
@@ -204,6 +216,7 @@ function eventMessage(tag: EventTag, { hasId }: { hasId: boolean }): object {
   return {
     name: eventNames[tag],
     title: tag,
+    ...(optInEvents.has(tag) ? { summary: 'Only for subscribers that name it.' } : {}),
     payload: {
       type: 'object',
       required: ['type', 'data', ...(hasId ? ['id'] : [])],

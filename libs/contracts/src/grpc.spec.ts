@@ -527,6 +527,8 @@ describe('a field', () => {
           new Set(['JobCreated', 'JobCompleted', 'JobFailed']),
         ],
         [['job.status'], new Set(['JobStatusChange'])],
+        [['job.progress', 'JobLog'], new Set(['JobProgress', 'JobLog'])],
+        [['job.log', '*'], new Set(Object.keys(eventNames).filter((tag) => tag !== 'JobProgress'))],
         [['job.status_changed'], new Set(['JobStatusChange'])],
         [Object.keys(eventNames), new Set(Object.keys(eventNames))],
         [Object.values(eventNames), new Set(Object.keys(eventNames))],

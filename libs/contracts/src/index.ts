@@ -117,6 +117,8 @@ export { claimedJob, job, jobStatus, jobSummary } from './jobs/job.schema.js';
 export type { ClaimedJob, Job, JobStatus, JobSummary } from './jobs/job.schema.js';
 export {
   enqueueCommand,
+  jobLogged,
+  jobProgressed,
   jobsRpc,
   queueChanged,
   queueCounters,
@@ -162,17 +164,21 @@ export { operationsApi } from './operations/operations.api.js';
 export { realtimeApi, streamQuery } from './realtime/realtime.api.js';
 export type { StreamQuery } from './realtime/realtime.api.js';
 export { eventTag } from './realtime/event-tag.js';
+export { selectEvents } from './realtime/select-events.js';
 export { eventsGrpc } from './realtime/events.grpc.js';
 export type { GrpcEvent, GrpcSubscribeRequest } from './realtime/events.grpc.js';
 export {
   controlEvent,
   eventNames,
   MAX_EVENT_BYTES,
+  optInEvents,
   storedEvent,
 } from './realtime/events.schema.js';
 export type {
   ControlEvent,
   EventTag,
+  JobLogData,
+  JobProgressData,
   RealtimeEvent,
   StoredEvent,
 } from './realtime/events.schema.js';

@@ -1,3 +1,4 @@
+import { eventNames } from '@spooled/contracts';
 import { created, health, heartbeat, ping, queueStats, registered } from '../../test/fixtures.js';
 import { eventTags, filterKey, MATCH_ALL, matchesFilter } from './event-filter.js';
 
@@ -80,7 +81,13 @@ describe('event names', () => {
   });
 
   it('select nothing when unknown', () => {
-    expect(eventTags(['job.progress'])).toEqual(new Set());
+    expect(eventTags(['job.paused'])).toEqual(new Set());
+  });
+
+  it('include what must be named only by its name, also beside a star', () => {
+    expect(eventTags(['job.progress', 'JOBLOG'])).toEqual(new Set(['JobProgress', 'JobLog']));
+    const all = Object.keys(eventNames).filter((tag) => tag !== 'JobProgress');
+    expect(eventTags(['*', 'job.log'])).toEqual(new Set(all));
   });
 
   it('make equal keys in any order', () => {

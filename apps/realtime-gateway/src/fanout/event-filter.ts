@@ -1,11 +1,15 @@
 import {
   eventTag,
+  selectEvents,
   type EventTag,
   type RealtimeEvent,
   type SubscriptionFilter,
 } from '@spooled/contracts';
 
-/** Which events somebody asks for; null = any. A filter with several fields set needs all of them. */
+/**
+ * Which events somebody asks for; null = any (of events: of those that need not be named, see `Selector`). A filter with
+ * several fields set needs all of them.
+ */
 export interface EventFilter {
   readonly queue: string | null;
   readonly jobId: string | null;
@@ -55,13 +59,13 @@ export function toEventFilter({ queue, jobId, workerId, events }: SubscriptionFi
 }
 
 /**
- * The events that names stand for: dotted names and wire tags in any case, `*` = any (null). A name we do not know
- * selects nothing: a client may be newer than we are.
+ * The events that names stand for: dotted names and wire tags in any case, `*` = all that need not be named (null). A name
+ * we do not know selects nothing: a client may be newer than we are.
  */
 export function eventTags(names: readonly string[]): ReadonlySet<EventTag> | null {
   const wanted = names.map((name) => name.trim()).filter((name) => name !== '');
-  if (wanted.length === 0 || wanted.includes('*')) return null;
-  return new Set(wanted.flatMap((name) => eventTag(name) ?? []));
+  const tags = wanted.flatMap((name) => eventTag(name) ?? []);
+  return selectEvents(tags, wanted.length === 0 || wanted.includes('*'));
 }
 
 function isAboutWorker(type: EventTag): boolean {

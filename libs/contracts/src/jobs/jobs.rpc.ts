@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { hint, rpc, rpcFailure } from '../rpc.js';
 import { hintSubject, rpcSubject } from '../subjects.js';
+import { jobLogData, jobProgressData } from '../realtime/events.schema.js';
 import { instant, json, queueName, tags, text } from '../text.js';
 import { jobStatus, maxRetries, priority, timeoutSeconds } from './job.schema.js';
 
@@ -140,4 +141,16 @@ export const workAvailable = hint({
 export const queueChanged = hint({
   subject: hintSubject('queue'),
   payload: z.object({ queueName: z.string() }),
+});
+
+/** A worker reported; the payload is the `data` of the public `JobProgress` event. */
+export const jobProgressed = hint({
+  subject: hintSubject('job-progress'),
+  payload: jobProgressData,
+});
+
+/** A worker wrote; the payload is the `data` of the public `JobLog` event. */
+export const jobLogged = hint({
+  subject: hintSubject('job-log'),
+  payload: jobLogData,
 });

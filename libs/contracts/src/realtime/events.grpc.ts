@@ -4,26 +4,27 @@ import { grpcMethod } from '../grpc.js';
 import { text } from '../text.js';
 import { eventTag } from './event-tag.js';
 import type { EventTag } from './events.schema.js';
+import { selectEvents } from './select-events.js';
 
 const MAX_LISTED = 500;
 const MAX_EVENT_TYPES = 50;
 
-/** The events that are asked for; null = all. Unlike over WebSocket an unknown name is refused. */
+/** The events that are asked for; null = those that everybody gets. Unlike over WebSocket an unknown name is refused. */
 const eventTypes = z
   .array(z.string().max(100))
   .max(MAX_EVENT_TYPES)
   .transform((given, context): ReadonlySet<EventTag> | null => {
     const names = given.map((name) => name.trim()).filter((name) => name !== '');
-    const selected = new Set<EventTag>();
+    const tags: EventTag[] = [];
     for (const name of names) {
       const tag = eventTag(name);
-      if (tag !== undefined) selected.add(tag);
+      if (tag !== undefined) tags.push(tag);
       else if (name !== '*') {
         context.addIssue({ code: 'custom', message: `unknown event type ${JSON.stringify(name)}` });
         return z.NEVER;
       }
     }
-    return names.length === 0 || names.includes('*') ? null : selected;
+    return selectEvents(tags, names.length === 0 || names.includes('*'));
   });
 
 const subscribe = z.object({

@@ -91,6 +91,28 @@ export const workerHeartbeatData = z.object({
   current_jobs: count,
 });
 
+/** The last of what a worker reported of a job that it holds; also the payload of a hint. */
+export const jobProgressData = z.object({
+  job_id: z.string(),
+  queue_name: z.string(),
+  percent: z.number().min(0).max(100),
+  message: z.string().nullable(),
+  worker_id: z.string(),
+  timestamp: instant,
+});
+export type JobProgressData = z.output<typeof jobProgressData>;
+
+/** Lines that were appended to the log of a job; also the payload of a hint. */
+export const jobLogData = z.object({
+  job_id: z.string(),
+  queue_name: z.string(),
+  worker_id: z.string(),
+  offset: count.describe("number of the first line among the job's lines, from 0"),
+  lines: z.array(z.string()),
+  timestamp: instant,
+});
+export type JobLogData = z.output<typeof jobLogData>;
+
 /** Events about the present moment only: never stored, never with a cursor. */
 export const controlEvent = z.discriminatedUnion('type', [
   z.object({
@@ -111,6 +133,8 @@ export const controlEvent = z.discriminatedUnion('type', [
     type: z.literal('WorkerHeartbeat'),
     data: workerHeartbeatData,
   }),
+  z.object({ type: z.literal('JobProgress'), data: jobProgressData }),
+  z.object({ type: z.literal('JobLog'), data: jobLogData }),
   z.object({
     type: z.literal('SystemHealth'),
     data: z.object({ database: z.boolean(), redis: z.boolean(), timestamp: instant }),
@@ -139,12 +163,17 @@ export const eventNames: Readonly<Record<EventTag, string>> = {
   JobFailed: 'job.failed',
   QueueStats: 'queue.stats',
   WorkerHeartbeat: 'worker.heartbeat',
+  JobProgress: 'job.progress',
+  JobLog: 'job.log',
   WorkerRegistered: 'worker.registered',
   WorkerDeregistered: 'worker.deregistered',
   SystemHealth: 'system.health',
   Ping: 'ping',
   Error: 'error',
 };
+
+/** Only for who asks by name: published clients know the other events, and get no more than those by default. */
+export const optInEvents: ReadonlySet<EventTag> = new Set(['JobProgress', 'JobLog']);
 
 /** No event is larger than this as JSON: a published client drops its connection on a frame over 32768 bytes. */
 export const MAX_EVENT_BYTES = 30 * 1024;

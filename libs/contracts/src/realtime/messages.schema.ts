@@ -17,7 +17,11 @@ const filter = {
   queue: z.string().nullish().describe('null or absent = any'),
   job_id: z.string().max(255).nullish().describe('null or absent = any'),
   worker_id: z.string().max(255).nullish().describe('of the events about workers, only his'),
-  events: z.array(z.string()).max(50).nullish().describe('names or tags; absent, empty or * = any'),
+  events: z
+    .array(z.string())
+    .max(50)
+    .nullish()
+    .describe('names or tags; absent, empty or * = all but JobProgress and JobLog'),
 };
 const { queue: _, ...rest } = filter;
 const dialect = (type: string) =>

@@ -12,13 +12,22 @@ export const streamQuery = z.object({
     .optional(),
   job_id: z.string().max(255).optional(),
   worker_id: z.string().max(255).optional(),
-  events: z.string().max(1000).optional().describe('comma list of event names; * = all'),
+  events: z
+    .string()
+    .max(1000)
+    .optional()
+    .describe(
+      'comma list of event names; * = all but job.progress and job.log, which must be named',
+    ),
   last_event_id: z.string().optional().describe('cursor to resume after'),
   named: z.enum(['true', 'false']).default('true').describe('false leaves out SSE event names'),
 });
 export type StreamQuery = z.output<typeof streamQuery>;
 
-const resumeQuery = streamQuery.pick({ last_event_id: true, named: true });
+/** Of a stream that has its own events. */
+const ownQuery = streamQuery.pick({ last_event_id: true, named: true }).extend({
+  events: streamQuery.shape.events.describe('job.progress, job.log: these too'),
+});
 
 export const realtimeApi = {
   webSocket: route({
@@ -47,7 +56,7 @@ export const realtimeApi = {
     path: '/events/jobs/:id',
     auth: 'stream',
     summary: 'Server-sent events of one job, from its present state to its end.',
-    query: resumeQuery,
+    query: ownQuery,
     responses: { 200: stream, 204: null },
     errors: ['RATE_LIMIT_EXCEEDED'],
   }),
@@ -57,7 +66,7 @@ export const realtimeApi = {
     path: '/events/queues/:name',
     auth: 'stream',
     summary: 'Server-sent events of one queue, beginning with its counters.',
-    query: resumeQuery,
+    query: ownQuery,
     responses: { 200: stream },
     errors: ['ACCESS_DENIED', 'RATE_LIMIT_EXCEEDED'],
   }),
