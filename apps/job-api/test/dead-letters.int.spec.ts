@@ -571,6 +571,7 @@ describe('POST /jobs/dlq/purge', () => {
       'job_finished.id',
       'job_log.id',
       'job_log.id',
+      'job_log_count.id',
       'job_progress.id',
     ]);
     await purge(tenant, { confirm: true });

@@ -3,12 +3,16 @@ import {
   AppError,
   isUnrestricted,
   isUuid,
+  jobLogged,
+  jobProgressed,
   requirePayloadFits,
   type ClaimedJob,
   type ClaimRequest,
   type Principal,
 } from '@spooled/contracts';
+import { Bus } from '@spooled/nats';
 import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
+import { logEvents } from './domain/log-events.js';
 import { requireQueue } from './require-queue.js';
 import {
   LeaseRepository,
@@ -25,13 +29,14 @@ interface LeaseBody {
   readonly lease_id?: string | null | undefined;
 }
 
-/** Use cases of the worker: claim, renew, complete, fail. */
+/** Use cases of the worker: claim, renew, report, complete, fail. */
 @Injectable()
 export class LeaseService {
   constructor(
     private readonly leases: LeaseRepository,
     private readonly work: WorkSignal,
     private readonly unsettled: UnsettledJobs,
+    private readonly bus: Bus,
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
   ) {}
 
@@ -150,7 +155,19 @@ export class LeaseService {
     body: LeaseBody & { readonly percent: number; readonly message?: string | null | undefined },
   ): Promise<{ success: true }> {
     const proof = proofOf(caller, jobId, body);
-    await this.leases.reportProgress(proof, body.percent, body.message ?? null);
+    const { queue_name, percent, message, at } = await this.leases.reportProgress(
+      proof,
+      body.percent,
+      body.message ?? null,
+    );
+    this.bus.hint(jobProgressed, caller.organizationId, {
+      job_id: jobId,
+      queue_name,
+      percent,
+      message,
+      worker_id: body.worker_id,
+      timestamp: at.toISOString(),
+    });
     return { success: true };
   }
 
@@ -160,7 +177,20 @@ export class LeaseService {
     jobId: string,
     body: LeaseBody & { readonly lines: readonly string[] },
   ): Promise<{ success: true }> {
-    await this.leases.appendLog(proofOf(caller, jobId, body), body.lines);
+    const { lines } = body;
+    const { queue_name, first, at } = await this.leases.appendLog(
+      proofOf(caller, jobId, body),
+      lines,
+    );
+    const log = {
+      job_id: jobId,
+      queue_name,
+      worker_id: body.worker_id,
+      offset: first,
+      lines,
+      timestamp: at.toISOString(),
+    };
+    for (const data of logEvents(log)) this.bus.hint(jobLogged, caller.organizationId, data);
     return { success: true };
   }
 }

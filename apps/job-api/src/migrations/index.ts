@@ -2,10 +2,12 @@ import type { Migration } from '@spooled/postgres';
 import { jobsMigration } from './0001-jobs.js';
 import { dependenciesMigration } from './0002-dependencies-workflows-pace.js';
 import { plansAndWaitsMigration } from './0003-plans-and-waits.js';
+import { jobReportsMigration } from './0004-job-reports.js';
 
 /** Every migration of schema `jobs`, oldest first. */
 export const migrations: readonly Migration[] = [
   jobsMigration,
   dependenciesMigration,
   plansAndWaitsMigration,
+  jobReportsMigration,
 ];

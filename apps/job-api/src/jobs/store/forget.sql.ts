@@ -16,6 +16,9 @@ export const FORGET_BELONGINGS = `
   progress as (
     delete from jobs.job_progress s using gone g where s.organization_id = g.organization_id and s.id = g.id
   ),
+  log_counts as (
+    delete from jobs.job_log_count s using gone g where s.organization_id = g.organization_id and s.id = g.id
+  ),
   logs as (
     delete from jobs.job_log s using gone g where s.organization_id = g.organization_id and s.id = g.id
   ),

@@ -16,6 +16,21 @@ import {
 export type { ClaimCall, ClaimOutcome, LeasedJob } from './claims.js';
 export type { Completion, Failure, FailureOutcome, LeaseProof, Renewal } from './settlements.js';
 
+/** A report of progress, as it was stored. */
+export interface ReportedProgress {
+  readonly queue_name: string;
+  readonly percent: number;
+  readonly message: string | null;
+  readonly at: Date;
+}
+
+export interface AppendedLines {
+  readonly queue_name: string;
+  /** Number of the first one among the job's lines, from 0. */
+  readonly first: number;
+  readonly at: Date;
+}
+
 /** The worker's door to the store: concurrent calls share a transaction. */
 @Injectable()
 export class LeaseRepository {
@@ -91,20 +106,25 @@ export class LeaseRepository {
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
-  reportProgress(proof: LeaseProof, percent: number, message: string | null): Promise<void> {
+  reportProgress(
+    proof: LeaseProof,
+    percent: number,
+    message: string | null,
+  ): Promise<ReportedProgress> {
     return this.#note(proof, report, [percent, message]);
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
-  appendLog(proof: LeaseProof, lines: readonly string[]): Promise<void> {
+  appendLog(proof: LeaseProof, lines: readonly string[]): Promise<AppendedLines> {
     return this.#note(proof, appendLog, [lines]);
   }
 
-  async #note(proof: LeaseProof, statement: Statement, values: readonly unknown[]): Promise<void> {
+  async #note<R>(proof: LeaseProof, statement: Statement, values: readonly unknown[]): Promise<R> {
     const outcome = await this.database.transaction([proof.organizationId], (transaction) =>
-      this.settlements.note(transaction, proof, statement, values),
+      this.settlements.note<R>(transaction, proof, statement, values),
     );
     if (outcome instanceof AppError) throw outcome;
+    return outcome;
   }
 
   /** Refusals count like any answer: a worker waits for them just as long. */

@@ -130,34 +130,51 @@ export const diagnose = sql(
   join jobs.job_state s on s.organization_id = i.organization_id and s.id = i.id`,
 );
 
-/** Records the progress of a leased job. */
+/**
+ * Records the progress of a leased job. Reports of one job wait for each other, and the later one has the later time: by
+ * `clock_timestamp`, which is read after the wait.
+ */
 export const report = sql(
   'jobs.report-progress',
   `
   with held as (
-    select s.organization_id, s.id from jobs.job_running s
+    select s.organization_id, s.id, s.queue_name from jobs.job_running s
     join (select $1::uuid as organization_id, $2::uuid as id, $3::text as worker_id, $4::text as lease_id, $5::text as scope) i
       on ${FENCE}
+  ),
+  reported as (
+    insert into jobs.job_progress (organization_id, id, percent, message, updated_at)
+    select organization_id, id, $6::real, $7::text, clock_timestamp() from held
+    on conflict (organization_id, id) do update
+      set percent = excluded.percent, message = excluded.message, updated_at = clock_timestamp()
+    returning percent, message, updated_at as at
   )
-  insert into jobs.job_progress (organization_id, id, percent, message, updated_at)
-  select organization_id, id, $6::real, $7::text, now() from held
-  on conflict (organization_id, id) do update
-    set percent = excluded.percent, message = excluded.message, updated_at = excluded.updated_at
-  returning id`,
+  select h.queue_name, r.percent, r.message, r.at from reported r, held h`,
 );
 
-/** Appends log lines to a leased job. */
+/**
+ * Appends log lines to a leased job, and answers the number of the first one. The count of the job's lines is moved first:
+ * calls for one job wait there for each other, and take their line numbers after the wait, so that both are in one order.
+ */
 export const appendLog = sql(
   'jobs.append-log',
   `
   with held as (
-    select s.organization_id, s.id from jobs.job_running s
+    select s.organization_id, s.id, s.queue_name from jobs.job_running s
     join (select $1::uuid as organization_id, $2::uuid as id, $3::text as worker_id, $4::text as lease_id, $5::text as scope) i
       on ${FENCE}
+  ),
+  counted as (
+    insert into jobs.job_log_count as c (organization_id, id, lines)
+    select organization_id, id, cardinality($6::text[]) from held
+    on conflict (organization_id, id) do update set lines = c.lines + excluded.lines
+    returning organization_id, id, lines - cardinality($6::text[]) as first, clock_timestamp() as at
+  ),
+  logged as (
+    insert into jobs.job_log (organization_id, id, line, logged_at)
+    select c.organization_id, c.id, l.line, c.at
+    from counted c cross join unnest($6::text[]) with ordinality as l(line, ord)
+    order by l.ord
   )
-  insert into jobs.job_log (organization_id, id, line, logged_at)
-  select h.organization_id, h.id, l.line, now()
-  from held h cross join unnest($6::text[]) with ordinality as l(line, ord)
-  order by l.ord
-  returning id`,
+  select h.queue_name, c.first, c.at from counted c, held h`,
 );

@@ -94,18 +94,18 @@ export class Settlements {
     return this.#settle(transaction, calls, () => this.#renew(transaction, calls));
   }
 
-  /** Writes something down for the holder of a lease; `values` follow the proof. */
-  async note(
+  /** Writes something down for the holder of a lease; `values` follow the proof. Answers the row of the statement. */
+  async note<R>(
     transaction: Transaction,
     proof: LeaseProof,
     statement: Statement,
     values: readonly unknown[],
-  ): Promise<true | AppError> {
+  ): Promise<R | AppError> {
     const { organizationId, jobId, workerId, leaseId, queues } = proof;
     const all = [organizationId, jobId, workerId, leaseId, queues?.join(',') ?? null, ...values];
     const [outcome] = await this.#settle(transaction, [proof], async () => {
-      const rows = await transaction.query(statement, all);
-      return rows.length === 0 ? [undefined] : [true as const];
+      const [row] = await transaction.query<R>(statement, all);
+      return [row];
     });
     return outcome!;
   }
