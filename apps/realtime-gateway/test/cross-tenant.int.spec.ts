@@ -1,7 +1,15 @@
-import { workerHeartbeat } from '@spooled/contracts';
+import { jobLogged, jobProgressed, workerHeartbeat } from '@spooled/contracts';
 import { eventually } from '@spooled/testing';
 import fc from 'fast-check';
-import { changed, completed, created, heartbeat, registered } from './fixtures.js';
+import {
+  changed,
+  completed,
+  created,
+  heartbeat,
+  logged,
+  progressed,
+  registered,
+} from './fixtures.js';
 import { liveGrpc } from './grpc-client.js';
 import { TestGateway, type Caller, type Wire } from './setup.js';
 
@@ -42,8 +50,13 @@ async function tellOfVictim(): Promise<void> {
     completed('their-job', { queue: 'their-queue' }),
     registered('their-worker', 'their-queue'),
   );
+  const { bus } = gateway.neighbours;
+  const { organizationId } = victim.principal;
+  const report = { queue_name: 'their-queue', worker_id: 'their-worker' };
   const { data } = heartbeat('their-worker', 'their-job', 'their-queue');
-  gateway.neighbours.bus.hint(workerHeartbeat, victim.principal.organizationId, data);
+  bus.hint(workerHeartbeat, organizationId, data);
+  bus.hint(jobProgressed, organizationId, progressed('their-job', report).data);
+  bus.hint(jobLogged, organizationId, logged('their-job', report).data);
 }
 
 /** What a stranger might ask for, in any combination. */
@@ -51,7 +64,12 @@ const question = fc.record({
   queue: fc.constantFrom('', 'their-queue'),
   job: fc.constantFrom('', 'their-job'),
   worker: fc.constantFrom('', 'their-worker'),
-  events: fc.constantFrom('', '*', 'job.created,worker.heartbeat,queue.stats'),
+  events: fc.constantFrom(
+    '',
+    '*',
+    'job.created,worker.heartbeat,queue.stats',
+    'job.created,job.progress,job.log',
+  ),
   cursor: fc.option(fc.nat(), { nil: undefined }),
   queues: fc.constantFrom<string[]>([], ['their-queue'], ['their-queue', 'emails']),
 });
@@ -78,8 +96,8 @@ async function askEverywhere(caller: Caller, asked: Question): Promise<Opened[]>
   const streams = await Promise.all([
     gateway.sse(caller, `/events?${text}`),
     gateway.sse(null, `/events?${text}&ticket=${ticket}`),
-    gateway.sse(caller, `/events/jobs/their-job?last_event_id=${after}`),
-    gateway.sse(caller, `/events/queues/their-queue?last_event_id=${after}`),
+    gateway.sse(caller, `/events/jobs/their-job?events=job.log&last_event_id=${after}`),
+    gateway.sse(caller, `/events/queues/their-queue?events=job.log&last_event_id=${after}`),
   ]);
   const watcher = await liveGrpc(gateway, caller, {
     queue_names: queue === '' ? [] : [queue],

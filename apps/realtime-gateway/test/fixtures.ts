@@ -1,4 +1,10 @@
-import type { ControlEvent, RealtimeEvent, StoredEvent } from '@spooled/contracts';
+import type {
+  ControlEvent,
+  JobLogData,
+  JobProgressData,
+  RealtimeEvent,
+  StoredEvent,
+} from '@spooled/contracts';
 
 export const now = '2026-11-23T20:00:00.000Z';
 
@@ -85,6 +91,36 @@ export function heartbeat(worker: string, job: string | null, queue = 'emails') 
       current_job_id: job,
       current_jobs: job === null ? 0 : 1,
       timestamp: now,
+    },
+  } satisfies ControlEvent;
+}
+
+export function progressed(job: string, over: Partial<JobProgressData> = {}) {
+  return {
+    type: 'JobProgress',
+    data: {
+      job_id: job,
+      queue_name: 'emails',
+      percent: 50,
+      message: null,
+      worker_id: 'w1',
+      timestamp: now,
+      ...over,
+    },
+  } satisfies ControlEvent;
+}
+
+export function logged(job: string, over: Partial<JobLogData> = {}) {
+  return {
+    type: 'JobLog',
+    data: {
+      job_id: job,
+      queue_name: 'emails',
+      worker_id: 'w1',
+      offset: 0,
+      lines: ['one', 'two'],
+      timestamp: now,
+      ...over,
     },
   } satisfies ControlEvent;
 }

@@ -12,8 +12,11 @@ export interface Wanted {
   readonly after?: string;
 }
 
-/** A client of any transport: the stored events that arrived whole, in order. */
+/** A client of any transport. */
 export interface Watch {
+  /** What arrived whole, in order. */
+  readonly messages: readonly Wire[];
+  /** The stored events among it. */
   readonly events: readonly Wire[];
   /** The connection is over, whoever ended it. */
   readonly ended: Promise<void>;
@@ -28,9 +31,11 @@ export interface WatchTransport {
 }
 
 /** A connection that was over before it began. */
-const STILLBORN: Watch = { events: [], ended: Promise.resolve(), cut: () => undefined };
-
-const isStored = ({ id }: Wire): boolean => id !== undefined;
+const STILLBORN = watching(
+  () => [],
+  Promise.resolve(),
+  () => undefined,
+);
 
 const webSocket: WatchTransport = {
   port: ({ port }) => port,
@@ -39,13 +44,11 @@ const webSocket: WatchTransport = {
     const url = `ws://127.0.0.1:${port}/api/v1/ws?${query.toString()}`;
     const client = await WsClient.open(url).catch(() => undefined);
     if (client === undefined) return STILLBORN;
-    return {
-      get events() {
-        return (client.messages as Wire[]).filter(isStored);
-      },
-      ended: client.closed.then(() => undefined),
-      cut: () => client.terminate(),
-    };
+    return watching(
+      () => client.messages as Wire[],
+      client.closed,
+      () => client.terminate(),
+    );
   },
 };
 
@@ -57,13 +60,11 @@ const sse: WatchTransport = {
     const headers = { authorization: `Bearer ${credential}` };
     const stream = await collectSse(url, { headers }).catch(() => undefined);
     if (stream === undefined) return STILLBORN;
-    return {
-      get events() {
-        return stream.events.map(({ data }) => JSON.parse(data) as Wire).filter(isStored);
-      },
-      ended: stream.ended,
-      cut: () => void stream.close(),
-    };
+    return watching(
+      () => stream.events.map(({ data }) => JSON.parse(data) as Wire),
+      stream.ended,
+      () => void stream.close(),
+    );
   },
 };
 
@@ -78,17 +79,28 @@ const grpc: WatchTransport = {
     });
     // The first message says that the subscription stands, as the head does elsewhere.
     await Promise.race([stream.waitFor(() => true), stream.ended]);
-    return {
-      get events() {
-        return stream.stored;
-      },
-      ended: stream.ended.then(() => undefined),
-      cut: () => stream.cancel(),
-    };
+    return watching(
+      () => stream.wires,
+      stream.ended,
+      () => stream.cancel(),
+    );
   },
 };
 
 export const transports = { WebSocket: webSocket, SSE: sse, gRPC: grpc } as const;
+
+function watching(read: () => readonly Wire[], ended: Promise<unknown>, cut: () => void): Watch {
+  return {
+    get messages() {
+      return read();
+    },
+    get events() {
+      return read().filter(({ id }) => id !== undefined);
+    },
+    ended: ended.then(() => undefined),
+    cut,
+  };
+}
 
 function urlQuery({ queue, job, events, after }: Wanted): Record<string, string> {
   return {

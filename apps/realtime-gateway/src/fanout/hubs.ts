@@ -1,9 +1,10 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { queueChanged, workerHeartbeat } from '@spooled/contracts';
+import { jobLogged, jobProgressed, queueChanged, workerHeartbeat } from '@spooled/contracts';
 import { EventFeeds } from '@spooled/event-log';
 import { Bus } from '@spooled/nats';
 import { LOGGER, type Logger } from '@spooled/telemetry';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
+import { JobReports } from './job-reports.js';
 import { OrganizationHub } from './organization-hub.js';
 import { QueueStats } from './queue-stats.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
@@ -18,6 +19,7 @@ interface Entry {
 interface OpenHub {
   readonly hub: OrganizationHub;
   readonly stats: QueueStats;
+  readonly reports: JobReports;
 }
 
 /** The hubs of the organizations that have connections here. */
@@ -40,6 +42,21 @@ export class Hubs implements OnModuleInit {
     this.bus.onHint(workerHeartbeat, (data, organizationId) => {
       this.#entries.get(organizationId)?.open?.hub.tell({ type: 'WorkerHeartbeat', data });
     });
+    const reportsOf = (organizationId: string): JobReports | undefined =>
+      this.#entries.get(organizationId)?.open?.reports;
+    // Workers may write much, and mostly nobody watches: then it is not even read.
+    const isWanted = (organizationId: string): boolean =>
+      reportsOf(organizationId)?.isWanted === true;
+    this.bus.onHint(
+      jobProgressed,
+      (data, organizationId) => reportsOf(organizationId)?.noteProgress(data),
+      isWanted,
+    );
+    this.bus.onHint(
+      jobLogged,
+      (data, organizationId) => reportsOf(organizationId)?.noteLog(data),
+      isWanted,
+    );
   }
 
   /** The organization's hub, following the log. Give it back with `release`. @throws AppError `SERVICE_UNAVAILABLE` */
@@ -63,8 +80,9 @@ export class Hubs implements OnModuleInit {
     entry.connections -= 1;
     if (entry.connections > 0 || entry.open === undefined) return;
     this.#entries.delete(organizationId);
-    const { hub, stats } = entry.open;
+    const { hub, stats, reports } = entry.open;
     stats.close();
+    reports.close();
     hub.close();
     this.feeds.release(hub.feed);
   }
@@ -86,6 +104,6 @@ export class Hubs implements OnModuleInit {
       },
     });
     const stats = new QueueStats(hub, this.bus, config.REALTIME_QUEUE_STATS_INTERVAL_MS);
-    return { hub, stats };
+    return { hub, stats, reports: new JobReports(hub) };
   }
 }

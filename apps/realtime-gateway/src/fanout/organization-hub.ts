@@ -1,6 +1,7 @@
 import {
   eventLogRpc,
   formatCursor,
+  optInEvents,
   parseCursor,
   type ControlEvent,
   type RealtimeEvent,
@@ -46,6 +47,8 @@ export class OrganizationHub {
   readonly #bus: Bus;
   readonly #onEvents: (events: readonly FeedEvent[]) => void;
   readonly #readers = new Set<Reader>();
+  /** Those of them that get events which must be named. */
+  readonly #naming = new Set<Reader>();
   readonly #channels = new Map<string, Channel>();
   readonly #unsubscribe: () => void;
   readonly #waiting: { readonly seq: number; readonly resolve: () => void }[] = [];
@@ -126,7 +129,7 @@ export class OrganizationHub {
   tell(event: ControlEvent): void {
     const message = new Message(event);
     const bytes = new Map<string, Buffer>();
-    for (const reader of this.#readers) {
+    for (const reader of this.#audience(event)) {
       if (!reader.selector.matches(event)) continue;
       const { transport } = reader.outlet;
       let ready = bytes.get(transport.key);
@@ -140,8 +143,13 @@ export class OrganizationHub {
 
   /** Whether anybody would get such an event. */
   wants(event: RealtimeEvent): boolean {
-    for (const { selector } of this.#readers) if (selector.matches(event)) return true;
+    for (const { selector } of this.#audience(event)) if (selector.matches(event)) return true;
     return false;
+  }
+
+  /** Whether anybody gets any of the events that must be named. */
+  get hasNaming(): boolean {
+    return this.#naming.size > 0;
   }
 
   /** The `Error` event that says events are gone, with the oldest cursor from which everything is still there. */
@@ -158,10 +166,18 @@ export class OrganizationHub {
 
   add(reader: Reader): void {
     this.#readers.add(reader);
+    this.noteSelected(reader);
   }
 
   remove(reader: Reader): void {
     this.#readers.delete(reader);
+    this.#naming.delete(reader);
+  }
+
+  /** The reader's selector is another one now. */
+  noteSelected(reader: Reader): void {
+    if (reader.selector.isNaming && this.#readers.has(reader)) this.#naming.add(reader);
+    else this.#naming.delete(reader);
   }
 
   /** Puts a reader that stands where the hub stands into the channel of its kind. */
@@ -180,6 +196,10 @@ export class OrganizationHub {
   leave(channel: Channel, reader: Reader): void {
     channel.readers.delete(reader);
     if (channel.readers.size === 0) this.#channels.delete(channel.key);
+  }
+
+  #audience({ type }: RealtimeEvent): ReadonlySet<Reader> {
+    return optInEvents.has(type) ? this.#naming : this.#readers;
   }
 
   #receive(events: readonly FeedEvent[]): void {

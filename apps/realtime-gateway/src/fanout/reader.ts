@@ -117,6 +117,7 @@ export class Reader {
     if (selector.key === this.#selector.key) return;
     this.#remember();
     this.#selector = selector;
+    this.#hub.noteSelected(this);
     if (this.#channel === undefined) return;
     this.#leaveChannel();
     this.start();

@@ -3,7 +3,9 @@ import {
   created,
   health,
   heartbeat,
+  logged,
   ping,
+  progressed,
   queueStats,
   registered,
 } from '../../test/fixtures.js';
@@ -63,6 +65,52 @@ describe('a selector', () => {
     expect(selector.matches(registered('w2', 'a'))).toBe(false);
   });
 
+  const naming = { ...MATCH_ALL, events: eventTags(['job.progress']) };
+  const queueA = { ...MATCH_ALL, queue: 'a' };
+  it.each<[string, EventFilter | undefined, EventFilter[], boolean]>([
+    ['nobody', undefined, [MATCH_ALL], false],
+    ['a star', { ...MATCH_ALL, events: eventTags(['*']) }, [MATCH_ALL], false],
+    ['the URL', naming, [MATCH_ALL], true],
+    ['the URL, outside the filters', naming, [{ ...MATCH_ALL, queue: 'b' }], false],
+    ['the URL, inside a filter', naming, [{ ...MATCH_ALL, queue: 'b' }, queueA], true],
+    [
+      'the URL, but not the filter',
+      naming,
+      [{ ...MATCH_ALL, events: eventTags(['job.log']) }],
+      false,
+    ],
+    ['a filter', undefined, [naming], true],
+    ['a filter beside one for all', undefined, [MATCH_ALL, naming], true],
+    ['a filter of a queue', undefined, [MATCH_ALL, { ...naming, queue: 'a' }], true],
+    ['a filter of another queue', undefined, [queueA, { ...naming, queue: 'b' }], false],
+    [
+      'a filter, but not the URL',
+      { ...MATCH_ALL, events: eventTags(['job.log']) },
+      [naming],
+      false,
+    ],
+    [
+      'a star and a name',
+      { ...MATCH_ALL, events: eventTags(['*', 'job.progress']) },
+      [queueA],
+      true,
+    ],
+  ])('lets progress pass when it is named by %s', (_name, url, filters, passes) => {
+    const selector = new Selector({ access: everything, ...(url && { url }) }, filters);
+    expect(selector.matches(progressed('j', { queue_name: 'a' }))).toBe(passes);
+    if (passes) expect(selector.isNaming).toBe(true);
+  });
+
+  it('keeps what must be named inside scope and ticket', () => {
+    const log = (jobId: string, queue_name: string) => logged(jobId, { queue_name });
+    const filters = [{ ...MATCH_ALL, events: eventTags(['job.log']) }];
+    const scoped = new Selector({ access: { queues: ['a'] } }, filters);
+    expect([scoped.matches(log('j', 'a')), scoped.matches(log('j', 'b'))]).toEqual([true, false]);
+    const narrowedTo = { queue: null, jobId: 'j' };
+    const ticket = new Selector({ access: { queues: [], narrowedTo } }, filters);
+    expect([ticket.matches(log('j', 'a')), ticket.matches(log('k', 'a'))]).toEqual([true, false]);
+  });
+
   it('leaves out what a snapshot holds already', () => {
     const selector = new Selector({ access: everything, afterRev: 2 }, [MATCH_ALL]);
     expect(selector.matches(changed('j', 'processing', { rev: 2 }))).toBe(false);
@@ -76,6 +124,7 @@ describe('a selector', () => {
     expect(key(a, b)).toBe(key(b, a, b));
     expect(key(a, MATCH_ALL)).toBe(key(MATCH_ALL));
     expect(key(a)).not.toBe(key(b));
+    expect(key(MATCH_ALL)).not.toBe(key(MATCH_ALL, naming));
     const scoped = new Selector({ access: { queues: ['a', 'b'] } }, [a]);
     expect(scoped.key).not.toBe(key(a));
     expect(scoped.key).toBe(new Selector({ access: { queues: ['b', 'a'] } }, [a]).key);

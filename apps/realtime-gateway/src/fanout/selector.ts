@@ -1,4 +1,4 @@
-import type { Principal, RealtimeEvent } from '@spooled/contracts';
+import { optInEvents, type Principal, type RealtimeEvent } from '@spooled/contracts';
 import {
   filterKey,
   isMatchAll,
@@ -18,8 +18,9 @@ export interface Bounds {
 }
 
 /**
- * Decides which events a connection gets: inside the bounds, and matching one of the filters. Equal selectors have
- * equal keys, so that connections that ask for the same share the work of a delivery.
+ * Decides which events a connection gets: inside the bounds, and matching one of the filters. Events that are told on
+ * demand only must also be named, by the URL or by the filter that they match. Equal selectors have equal keys, so that
+ * connections that ask for the same share the work of a delivery.
  */
 export class Selector {
   readonly key: string;
@@ -27,6 +28,8 @@ export class Selector {
   readonly #scope: ReadonlySet<string> | null;
   readonly #fences: readonly EventFilter[];
   readonly #filters: readonly EventFilter[] | null;
+  /** Those under which events that must be named are named. */
+  readonly #naming: readonly EventFilter[];
 
   constructor(bounds: Bounds, filters: readonly EventFilter[]) {
     const { access, url = MATCH_ALL, afterRev = 0 } = bounds;
@@ -40,20 +43,32 @@ export class Selector {
     };
     this.#fences = [url, ticket].filter((fence) => !isMatchAll(fence));
     this.#filters = filters.some(isMatchAll) ? null : filters;
+    this.#naming = namesOptIn(url) ? filters : filters.filter(namesOptIn);
     this.key = JSON.stringify([
       [...queues].sort(),
       this.#fences.map(filterKey),
       afterRev,
-      this.#filters === null ? null : [...new Set(filters.map(filterKey))].sort(),
+      this.#filters === null ? null : keysOf(filters),
+      keysOf(this.#naming),
     ]);
+  }
+
+  /** Whether it lets any event pass that must be named. */
+  get isNaming(): boolean {
+    return this.#naming.length > 0;
   }
 
   matches(event: RealtimeEvent): boolean {
     return (
       this.#isInScope(event) &&
       this.#fences.every((fence) => matchesFilter(fence, event)) &&
-      (this.#filters === null || this.#filters.some((filter) => matchesFilter(filter, event)))
+      this.#isAskedFor(event)
     );
+  }
+
+  #isAskedFor(event: RealtimeEvent): boolean {
+    const filters = optInEvents.has(event.type) ? this.#naming : this.#filters;
+    return filters === null || filters.some((filter) => matchesFilter(filter, event));
   }
 
   /** The same bounds with one filter alone. */
@@ -68,4 +83,12 @@ export class Selector {
     const { afterRev } = this.#bounds;
     return afterRev === undefined || !('rev' in data) || data.rev > afterRev;
   }
+}
+
+function namesOptIn({ events }: EventFilter): boolean {
+  return events !== null && [...optInEvents].some((tag) => events.has(tag));
+}
+
+function keysOf(filters: readonly EventFilter[]): string[] {
+  return [...new Set(filters.map(filterKey))].sort();
 }

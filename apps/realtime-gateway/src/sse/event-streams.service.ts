@@ -4,6 +4,7 @@ import {
   canUseQueue,
   eventLogRpc,
   jobsRpc,
+  optInEvents,
   realtimeApi,
   type EventTag,
   type Principal,
@@ -19,7 +20,7 @@ import {
   urlFilters,
   type Seat,
 } from '../fanout/admission.js';
-import { MATCH_ALL, matchesFilter, type EventFilter } from '../fanout/event-filter.js';
+import { eventTags, MATCH_ALL, matchesFilter, type EventFilter } from '../fanout/event-filter.js';
 import { Message } from '../fanout/message.js';
 import { Pulse } from '../fanout/pulse.js';
 import { askCounters } from '../fanout/queue-stats.js';
@@ -87,7 +88,8 @@ export class EventStreams {
   async ofQueue(request: QueueRequest): Promise<void> {
     const { name } = request.params;
     if (!QUEUE_NAME.test(name)) throw new AppError('BAD_REQUEST', 'This is no queue name.');
-    const filter: EventFilter = { ...MATCH_ALL, queue: name, events: QUEUE_EVENTS };
+    const events = withNamed(QUEUE_EVENTS, request);
+    const filter: EventFilter = { ...MATCH_ALL, queue: name, events };
     const isInReach = (caller: Principal): boolean =>
       mayAskFor(caller, name, null) && caller.narrowedTo?.jobId == null;
     if (!isInReach(request.principal)) {
@@ -158,7 +160,7 @@ export class EventStreams {
     { jobId, queueName }: JobSnapshot,
     afterRev: number | undefined,
   ): SseStream | undefined {
-    const filter: EventFilter = { ...MATCH_ALL, jobId, events: JOB_EVENTS };
+    const filter: EventFilter = { ...MATCH_ALL, jobId, events: withNamed(JOB_EVENTS, request) };
     const stream: SseStream | undefined = this.#open(request, seat, {
       selectorFor: (access) =>
         mayAskFor(access, queueName, jobId) ? new Selector({ access, afterRev }, [filter]) : null,
@@ -274,6 +276,15 @@ export class EventStreams {
 
 /** Matches no event. */
 const NOTHING: EventFilter = { ...MATCH_ALL, events: new Set() };
+
+/** A stream's own events, and those that the request names of the ones that come on demand. */
+function withNamed(
+  own: ReadonlySet<EventTag>,
+  { query }: JobRequest | QueueRequest,
+): ReadonlySet<EventTag> {
+  const named = eventTags((query.events ?? '').split(',')) ?? [];
+  return new Set([...own, ...[...named].filter((tag) => optInEvents.has(tag))]);
+}
 
 /** Where the client left off: what EventSource sends by itself, or what was written into the URL. */
 function lastEventId({ headers, query }: AnyRequest): string | undefined {

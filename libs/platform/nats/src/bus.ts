@@ -167,14 +167,17 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     this.#count('published');
   }
 
-  /** Hears every instance's hints, this one's included. */
+  /** Hears every instance's hints, this one's included. Those of organizations that are not `isWanted` are not read. */
   onHint<P extends z.ZodType>(
     spec: HintSpec<P>,
     hear: (payload: z.output<P>, organizationId: string) => void,
+    isWanted: (organizationId: string) => boolean = () => true,
   ): void {
     this.subscribe(`${spec.subject}.*`, (message) => {
+      const organizationId = message.subject.slice(spec.subject.length + 1);
+      if (!isWanted(organizationId)) return;
       const payload = this.#understand(spec, message);
-      if (payload !== undefined) hear(payload, message.subject.slice(spec.subject.length + 1));
+      if (payload !== undefined) hear(payload, organizationId);
     });
   }
 

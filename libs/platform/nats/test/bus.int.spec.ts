@@ -145,6 +145,18 @@ describe('a hint', () => {
     for (const signal of heard) expect(await signal.next()).toBe(`${organizationId} x`);
   });
 
+  it('of an organization nobody wants to hear of is not even read', async () => {
+    const [one, two] = [await bus(), await bus()];
+    const heard = new Signal<string>();
+    const hear = ({ name }: { name: string }): void => heard.fire(name);
+    one.onHint(changed, hear, (organization) => organization === organizationId);
+    await one.connection.flush();
+    two.hint(changed, randomUUID(), { name: 'unwanted' });
+    two.hint(changed, organizationId, { name: 'wanted' });
+    expect(await heard.next()).toBe('wanted');
+    expect(heard.waiting).toBe(0);
+  });
+
   it('that is not understood is passed over, and so is one whose listener throws', async () => {
     const [one, two] = [await bus(), await bus()];
     const heard = new Signal<string>();
