@@ -76,6 +76,16 @@ export class Rest {
     return this.call('POST', `/jobs/${job.id}/fail`, body);
   }
 
+  reportProgress(job, percent, message) {
+    const body = { worker_id: WORKER, lease_id: job.lease_id, percent, message };
+    return this.call('POST', `/jobs/${job.id}/progress`, body);
+  }
+
+  appendLog(job, lines) {
+    const body = { worker_id: WORKER, lease_id: job.lease_id, lines };
+    return this.call('POST', `/jobs/${job.id}/logs`, body);
+  }
+
   cancel(id) {
     return this.call('DELETE', `/jobs/${id}`);
   }

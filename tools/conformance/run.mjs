@@ -7,6 +7,7 @@ import { credentials } from './promises/credentials.mjs';
 import { entry } from './promises/entry.mjs';
 import { events } from './promises/events.mjs';
 import { filters } from './promises/filters.mjs';
+import { reports } from './promises/reports.mjs';
 import { resume } from './promises/resume.mjs';
 import { views } from './promises/views.mjs';
 import { Refusal } from './refusal.mjs';
@@ -16,6 +17,7 @@ const promises = [
   ...entry,
   ...events,
   ...filters,
+  ...reports,
   ...resume,
   ...views,
   ...commands,

@@ -2,7 +2,16 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { check, short } from './assert.mjs';
 
-export const CONTROL = new Set(['Ping', 'Error', 'SystemHealth', 'QueueStats', 'WorkerHeartbeat']);
+export const CONTROL = new Set([
+  'Ping',
+  'Error',
+  'SystemHealth',
+  'QueueStats',
+  'WorkerHeartbeat',
+  'JobProgress',
+  'JobLog',
+]);
+export const MAX_EVENT_BYTES = 30 * 1024;
 const DEFAULT_MS = 8_000;
 
 /**

@@ -110,6 +110,12 @@ describe('the conformance kit, on a server that breaks a promise', () => {
       (text) => text.replaceAll(/(id: .*\nevent: job.completed\ndata: .*\n\n)/g, '$1$1'),
     ],
     [
+      'miscounts the lines of a log',
+      'log lines are told whole',
+      /the offset: expected 0, got 1/,
+      (text) => text.replaceAll('"offset":0,', '"offset":1,'),
+    ],
+    [
       'is silent about a lost cursor',
       'a cursor that is garbage',
       /a Error did not come/,
@@ -141,6 +147,16 @@ describe('the conformance kit, on a server that breaks a promise', () => {
     },
     60_000,
   );
+
+  it('passes over progress and logs of jobs on one that takes none', async () => {
+    const door = await FrontDoor.open(world.host, {
+      rewriteUrl: (url) => url.replace(/[^/]*\/(progress|logs)$/, 'none/$1'),
+    });
+    const target = ['--base-url', door.url, '--api-key', organization.key];
+    const { lines, count } = await conformance([...target, '--only', 'sse log lines']);
+    expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 0, 1]);
+    expect(lines.join('\n')).toContain('the server takes no progress and no logs of jobs');
+  }, 60_000);
 
   it('notices one that forgets what came while a client was away', async () => {
     const door = await FrontDoor.open(world.host, {

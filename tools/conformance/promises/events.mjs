@@ -1,7 +1,7 @@
 /** Which events come, in which order and shape. */
 import { check, equal, short } from '../assert.mjs';
 import { lives, outline, revs } from '../lives.mjs';
-import { CONTROL, facts } from '../stream.mjs';
+import { CONTROL, facts, MAX_EVENT_BYTES } from '../stream.mjs';
 import { transports } from '../lab.mjs';
 
 const names = {
@@ -11,7 +11,6 @@ const names = {
   JobFailed: 'job.failed',
 };
 const claimed = lives.completed.events.slice(0, 2);
-const MAX_EVENT_BYTES = 30 * 1024;
 
 const ofLives = Object.entries(lives).map(([title, { live, events, revs: expected }]) => ({
   name: `a job that is ${title} tells it in order, with dense rev`,
