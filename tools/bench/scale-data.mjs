@@ -35,6 +35,10 @@ const fill = `
       case when tagged < 0.1 then '["often"]'::jsonb when tagged < 0.1001 then '["seldom"]' end, at
     from made
   ),
+  tags as (
+    insert into jobs.job_tag (organization_id, tag, id)
+    select organization_id, case when tagged < 0.1 then 'often' else 'seldom' end, id from made where tagged < 0.1001
+  ),
   finished as (
     insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, started_at,
       completed_at, worker_id, last_error, updated_at)

@@ -557,7 +557,7 @@ describe('POST /jobs/dlq/purge', () => {
 
   it('deletes everything that belongs to the job and frees its idempotency key', async () => {
     const tenant = world.key();
-    const request = { max_retries: 0, idempotency_key: 'k' };
+    const request = { max_retries: 0, idempotency_key: 'k', tags: ['a', 'b'] };
     const { id } = await tenant.leased(request);
     const holder = { worker_id: 'w-1' };
     await tenant.call('POST', `/jobs/${id}/progress`, { ...holder, percent: 50 });
@@ -573,6 +573,8 @@ describe('POST /jobs/dlq/purge', () => {
       'job_log.id',
       'job_log_count.id',
       'job_progress.id',
+      'job_tag.id',
+      'job_tag.id',
     ]);
     await purge(tenant, { confirm: true });
     expect(await leftovers(tenant, [id])).toEqual([]);

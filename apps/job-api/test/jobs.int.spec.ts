@@ -89,6 +89,54 @@ describe('GET /jobs', () => {
     expect(await list(tenant, '?tag=1')).toEqual([]);
   });
 
+  it('filters by the names of tags alone, whatever shape they come in', async () => {
+    const tenant = world.key();
+    const long = 'l'.repeat(64);
+    const object = await tenant.enqueue({ tags: { red: { blue: 1 }, 'a b': 1, [long]: null } });
+    const array = await tenant.enqueue({
+      tags: ['red', 'red', 7, ['blue'], { blue: 1 }, null, 'ü'],
+    });
+    await tenant.enqueue({ tags: {} });
+    expect(ids(await list(tenant, '?tag=red'))).toEqual([array, object]);
+    expect(ids(await list(tenant, `?tag=${long}`))).toEqual([object]);
+    expect(await list(tenant, '?tag=blue')).toEqual([]);
+    expect(await list(tenant, '?tag=7')).toEqual([]);
+    expect(await list(world.key(), '?tag=red')).toEqual([]);
+  });
+
+  it.each<[rarity: string, jobs: number]>([
+    ['few', 5],
+    ['many', 1005],
+  ])('filters by a tag of %s jobs in every order and with every other filter', async (_, jobs) => {
+    const tenant = world.key();
+    const made: string[] = [];
+    for (let left = jobs; left > 0; left -= 50) {
+      const some = Array.from({ length: Math.min(left, 50) }, (_, index) =>
+        tenant.enqueue({ tags: ['often'], priority: index % 7, queue_name: `q-${index % 2}` }),
+      );
+      made.push(...(await Promise.all(some)));
+    }
+    await tenant.enqueue({ tags: ['seldom'] });
+    const [done] = await tenant.claim({ queue_name: 'q-0' });
+    await tenant.complete(done!.id);
+    const newest = (await list(tenant, '?tag=often&limit=100')).map(({ id }) => id);
+    expect(newest).toEqual(made.toSorted().toReversed().slice(0, 100));
+    const oldest = await list(tenant, '?tag=often&order_dir=asc&limit=3&offset=1');
+    expect(ids(oldest)).toEqual(made.toSorted().slice(1, 4));
+    expect(ids(await list(tenant, '?tag=often&status=completed'))).toEqual([done!.id]);
+    expect(ids(await list(tenant, '?tag=often&order_by=completed_at&limit=1'))).toEqual([done!.id]);
+    const pending = await list(tenant, '?tag=often&status=pending&queue_name=q-1&limit=100');
+    expect(pending.every(({ queue_name, status }) => queue_name + status === 'q-1pending')).toBe(
+      true,
+    );
+    expect(pending).toHaveLength(jobs === 5 ? 2 : 100);
+    const [first] = await list(tenant, '?tag=often&order_by=priority&limit=1');
+    expect(first!.priority).toBe(jobs === 5 ? 4 : 6);
+    const scoped = scopedTo(tenant, 'q-0');
+    const inScope = await list(scoped, '?tag=often&limit=100');
+    expect(new Set(inScope.map(({ queue_name }) => queue_name))).toEqual(new Set(['q-0']));
+  });
+
   it.each([
     'status=bogus',
     'status=',

@@ -215,12 +215,13 @@ describe('retention', () => {
       'job_progress',
       'job_log',
       'job_log_count',
+      'job_tag',
       'dead_letter',
       'job_finished',
     ];
     const counts: number[] = [];
     for (const table of tables) counts.push(await rowsOf(table, short.organizationId));
-    expect(counts).toEqual([1, 1, 0, 0, 0, 0, 0]);
+    expect(counts).toEqual([1, 1, 0, 0, 0, 0, 0, 0]);
     // The key is free again; a key of a living job is not.
     const again = { queue_name: 'emails', payload: 1 };
     const freed = await short.call('POST', '/jobs', { ...again, idempotency_key: 'k' });

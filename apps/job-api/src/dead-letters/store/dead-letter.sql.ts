@@ -1,7 +1,7 @@
 import { MAX_LISTED_PAYLOAD_BYTES } from '@spooled/contracts';
 import { sql, type Statement } from '@spooled/postgres';
 import { FORGET_BELONGINGS } from '../../jobs/store/forget.sql.js';
-import { SUMMARY } from '../../jobs/store/job.sql.js';
+import { SUMMARY, TAGGED } from '../../jobs/store/job.sql.js';
 
 /** One statement for a named queue and one for all of them: each reads an index of its own in its order. */
 interface ByQueue {
@@ -28,8 +28,6 @@ export interface LetterListShape {
  * without a tag it is cut out of an index alone.
  */
 export function list({ hasQueue, hasScope, hasTag }: LetterListShape): Statement {
-  const tagged = `exists (
-        select from jobs.job j where j.organization_id = s.organization_id and j.id = s.id and j.tags ? $4)`;
   const filters = [hasQueue && 'queue', hasScope && 'scope', hasTag && 'tag'].filter(Boolean);
   return sql(
     ['dead-letters.list', ...filters].join('-'),
@@ -41,7 +39,7 @@ export function list({ hasQueue, hasScope, hasTag }: LetterListShape): Statement
       where s.organization_id = $1 and s.status = 'deadletter'
         and ${hasQueue ? 's.queue_name = $2' : '$2::text is null'}
         and ${hasScope ? 's.queue_name = any ($3)' : '$3::text[] is null'}
-        and ${hasTag ? tagged : '$4::text is null'}
+        and ${hasTag ? TAGGED : '$4::text is null'}
       order by s.completed_at desc, s.id desc limit $5 offset $6
     ) p
     join jobs.job_finished s on s.organization_id = p.organization_id and s.id = p.id

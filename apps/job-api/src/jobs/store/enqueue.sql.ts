@@ -40,6 +40,11 @@ export const enqueue = sql(
       completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, now()
     from fresh order by ord
   ),
+  tagged as (
+    insert into jobs.job_tag (organization_id, tag, id)
+    select f.organization_id, t.tag, f.id from fresh f cross join lateral jobs.tags_in(f.tags) t(tag)
+    where f.tags is not null
+  ),
   ready as (
     insert into jobs.job_ready (organization_id, id, queue_name, priority, retry_count, rev, scheduled_at, expires_at, workflow_id,
       updated_at)

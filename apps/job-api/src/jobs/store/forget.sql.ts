@@ -7,7 +7,14 @@ import { sql } from '@spooled/postgres';
 export const FORGET_BELONGINGS = `
   bodies as (
     delete from jobs.job s using gone g where s.organization_id = g.organization_id and s.id = g.id
-    returning s.organization_id, s.id, s.idempotency_key
+    returning s.organization_id, s.id, s.idempotency_key, s.tags
+  ),
+  tags as (
+    delete from jobs.job_tag s using (
+      select b.organization_id, t.tag, b.id from bodies b cross join lateral jobs.tags_in(b.tags) t(tag)
+      where b.tags is not null
+    ) g
+    where s.organization_id = g.organization_id and s.tag = g.tag and s.id = g.id
   ),
   keys as (
     delete from jobs.idempotency_key k using bodies b

@@ -63,16 +63,26 @@ export class JobRepository {
   async list(scope: Scope, query: ListQuery): Promise<JobSummary[]> {
     const { status, order_by, order_dir, tag, limit, offset } = query;
     const queueName = query.queue_name ?? query.queue ?? null;
+    const kindOfTag = tag === undefined ? 'none' : await this.#kindOfTag(scope, tag);
     const statement = jobSql.list({
       status,
       order: order_by,
       direction: order_dir,
       hasScope: scope.queues !== null,
       hasQueue: queueName !== null,
-      hasTag: tag !== undefined,
+      tag: kindOfTag,
     });
     const values = [queueName, tag ?? null, limit, offset];
     return (await this.#query<SummaryRow>(scope, statement, values)).map(toSummary);
+  }
+
+  async #kindOfTag({ organizationId }: Scope, tag: string): Promise<'rare' | 'common'> {
+    const [row] = await this.database.query<{ is_rare: boolean }>(
+      [organizationId],
+      jobSql.isTagRare,
+      [organizationId, tag],
+    );
+    return row?.is_rare === true ? 'rare' : 'common';
   }
 
   async snapshot(

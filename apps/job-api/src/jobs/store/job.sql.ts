@@ -43,8 +43,24 @@ export interface ListShape {
   readonly direction: 'asc' | 'desc';
   readonly hasScope: boolean;
   readonly hasQueue: boolean;
-  readonly hasTag: boolean;
+  /** `rare`: of so few jobs that all of them can be read. */
+  readonly tag: 'none' | 'rare' | 'common';
 }
+
+/** Jobs that may have a tag which is called rare. */
+const MAX_RARE = 1000;
+
+/** Whether a tag is rare. */
+export const isTagRare = sql(
+  'jobs.is-tag-rare',
+  `
+  select count(*) <= ${MAX_RARE} as is_rare
+  from (select from jobs.job_tag where organization_id = $1 and tag = $2 limit ${MAX_RARE + 1}) t`,
+);
+
+/** That a state `s` is of a job with the tag $4. */
+export const TAGGED = `exists (
+        select from jobs.job_tag t where t.organization_id = s.organization_id and t.tag = $4 and t.id = s.id)`;
 
 const ORDER_COLUMNS: Readonly<Record<JobOrder, string>> = {
   // Ids are UUIDv7: their order is the order of creation, and it has an index.
@@ -66,30 +82,56 @@ const LIVE: readonly JobStatus[] = ['pending', 'processing', 'scheduled'];
 
 /**
  * The list statement for one combination of filters and order; what is not asked for is not in it, so that each has the
- * plan it deserves. The page is cut out before anything is joined to it: from the bodies when their order and filters
- * decide, otherwise from the states. $3 queue, $4 tag, $5 limit, $6 offset.
+ * plan it deserves. The page is cut out before anything is joined to it: from the tags, from the bodies when their order
+ * and filters decide, otherwise from the states. $3 queue, $4 tag, $5 limit, $6 offset.
  */
 export function list(shape: ListShape): Statement {
-  const { status, order, direction, hasScope, hasQueue, hasTag } = shape;
-  const filters = [hasScope && 'scope', hasQueue && 'queue', hasTag && 'tag'].filter(Boolean);
-  const page =
-    status === undefined && OF_BODIES.has(order) ? pageOfBodies(shape) : pageOfStates(shape);
+  const { status, order, direction, hasScope, hasQueue, tag } = shape;
+  const filters = [hasScope && 'scope', hasQueue && 'queue', tag !== 'none' && `${tag}-tag`];
   return sql(
-    ['jobs.list', status ?? 'any', order, direction, ...filters].join('-'),
+    ['jobs.list', status ?? 'any', order, direction, ...filters.filter(Boolean)].join('-'),
     `
     select ${SUMMARY}
-    from (${page}) p
+    from (${pageOf(shape)}) p
     join jobs.job j on j.organization_id = p.organization_id and j.id = p.id
     join jobs.job_state s on s.organization_id = p.organization_id and s.id = p.id
     order by ${ordered(shape)}`,
   );
 }
 
+function pageOf(shape: ListShape): string {
+  const { status, order, tag } = shape;
+  // Of a common tag the newest are soon found in its own rows. Another order, or a status that few jobs have, is read as
+  // it is, and then the tag looked for.
+  const isTagFirst = order === 'created_at' && (status === undefined || status === 'completed');
+  if (tag === 'rare' || (tag === 'common' && isTagFirst)) return pageOfTag(shape);
+  return status === undefined && OF_BODIES.has(order) ? pageOfBodies(shape) : pageOfStates(shape);
+}
+
+/** The order of creation is that of the tag's own rows. */
+function pageOfTag(shape: ListShape): string {
+  const { status, hasQueue, hasScope, order } = shape;
+  const isStateAsked = status !== undefined || hasQueue || hasScope || order !== 'created_at';
+  const state = isStateAsked
+    ? 'join jobs.job_state s on s.organization_id = t.organization_id and s.id = t.id'
+    : '';
+  const conditions = [
+    't.organization_id = $1 and t.tag = $4',
+    hasScope ? 's.queue_name = any ($2)' : '$2::text[] is null',
+    hasQueue ? 's.queue_name = $3' : '$3::text is null',
+    ...(status === undefined ? [] : [among([status])]),
+  ];
+  return `
+      select t.organization_id, t.id from jobs.job_tag t ${state}
+      where ${conditions.join(' and ')}
+      order by ${order === 'created_at' ? `t.id ${shape.direction}` : ordered(shape)} limit $5 offset $6`;
+}
+
 /** Without a filter nothing but the primary key is read, however far the page is. */
 function pageOfBodies(shape: ListShape): string {
   return `
       select organization_id, id from jobs.job s
-      where ${filtered(shape, 's.tags ? $4')}
+      where ${filtered(shape)}
       order by ${ordered(shape)} limit $5 offset $6`;
 }
 
@@ -98,13 +140,11 @@ function pageOfBodies(shape: ListShape): string {
  * tables that cannot hold them.
  */
 function pageOfStates(shape: ListShape): string {
-  const tagged = `exists (
-        select from jobs.job j where j.organization_id = s.organization_id and j.id = s.id and j.tags ? $4)`;
   const parts = partsOf(shape).map(
     ({ condition, order }) => `
       select * from (
         select organization_id, id from jobs.job_state s
-        where ${filtered(shape, tagged)} and ${condition}
+        where ${filtered(shape)} and ${condition}
         order by ${order} limit $5::bigint + $6::bigint) part`,
   );
   return `${parts.join(' union all ')} limit $5 offset $6`;
@@ -147,12 +187,12 @@ function ordered({ order, direction }: ListShape, nulls = ' nulls last'): string
   return order === 'created_at' ? first : `${first}, s.id ${direction}`;
 }
 
-function filtered({ hasScope, hasQueue, hasTag }: ListShape, tagged: string): string {
+function filtered({ hasScope, hasQueue, tag }: ListShape): string {
   return [
     's.organization_id = $1',
     hasScope ? 's.queue_name = any ($2)' : '$2::text[] is null',
     hasQueue ? 's.queue_name = $3' : '$3::text is null',
-    hasTag ? tagged : '$4::text is null',
+    tag === 'none' ? '$4::text is null' : TAGGED,
   ].join(' and ');
 }
 
