@@ -1,16 +1,20 @@
 import type { MethodDefinition, ServiceDefinition } from '@grpc/grpc-js';
-import { loadSync, type PackageDefinition } from '@grpc/proto-loader';
+import type { PackageDefinition } from '@grpc/proto-loader';
 import { PROTO_DIRECTORY, PROTO_FILES, type GrpcSpec } from '@spooled/contracts';
 import { protoPath as healthProto } from 'grpc-health-check';
 import path from 'node:path';
 import protobuf from 'protobufjs';
 import type { z } from 'zod';
+import { fileDescriptors } from './file-descriptors.js';
 import { teachValueTypes } from './values.js';
 
 type Method = MethodDefinition<unknown, unknown>;
 
 /** What a request becomes that cannot be decoded: the client's fault, which a throwing decoder could not say. */
 export const MALFORMED = Symbol('malformed message');
+
+/** The name by which others import it. */
+const HEALTH_FILE = 'grpc/health/v1/health.proto';
 
 /** How messages become plain objects: as `GrpcSpec` tells. */
 const PLAIN = { longs: Number, enums: String, defaults: true, oneofs: true };
@@ -33,9 +37,15 @@ export function encoderOf<S extends GrpcSpec>(
   return methodDefinition(service, service.methods[spec.method]!).responseSerialize;
 }
 
-/** The same definitions with their descriptors, and that of the health service, for those who ask by reflection. */
+/** The same definitions and that of the health service, for those who ask by reflection. */
 export function descriptors(): PackageDefinition {
-  return loadSync([...PROTO_FILES, healthProto], { includeDirs: [PROTO_DIRECTORY] });
+  const fileDescriptorProtos = fileDescriptors([...PROTO_FILES, HEALTH_FILE], (name) =>
+    name === HEALTH_FILE ? healthProto : path.join(PROTO_DIRECTORY, name),
+  );
+  // The shape in which the reflection service takes files.
+  return {
+    files: { format: 'Protocol Buffer 3 EnumDescriptorProto', type: {}, fileDescriptorProtos },
+  };
 }
 
 function root(): protobuf.Root {

@@ -1,11 +1,17 @@
 import {
   credentials,
   loadPackageDefinition,
+  Metadata,
   status,
+  type ClientDuplexStream,
   type ServiceClientConstructor,
   type StatusObject,
 } from '@grpc/grpc-js';
-import { loadSync } from '@grpc/proto-loader';
+import {
+  loadFileDescriptorSetFromBuffer,
+  loadSync,
+  type PackageDefinition,
+} from '@grpc/proto-loader';
 import { eventually } from '@spooled/testing';
 import { protoPath } from 'grpc-health-check';
 import { execFileSync } from 'node:child_process';
@@ -15,6 +21,7 @@ import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
+import descriptor from 'protobufjs/ext/descriptor/index.js';
 import { World } from './setup.js';
 
 let world: World | undefined;
@@ -23,15 +30,20 @@ afterEach(async () => {
   world = undefined;
 });
 
-type Call = (request: object, answer: (error: unknown, response: unknown) => void) => void;
+type Call<More extends unknown[] = []> = (
+  request: object,
+  ...more: [...More, answer: (error: unknown, response: unknown) => void]
+) => void;
 
-function serviceClient(protoFile: string, name: string, port: number) {
-  let found: unknown = loadPackageDefinition(
-    loadSync(protoFile, { keepCase: true, enums: String }),
-  );
+function clientOf(definition: PackageDefinition, name: string, port: number) {
+  let found: unknown = loadPackageDefinition(definition);
   for (const part of name.split('.')) found = (found as Record<string, unknown>)[part];
   const Service = found as ServiceClientConstructor;
   return new Service(`127.0.0.1:${port}`, credentials.createInsecure());
+}
+
+function serviceClient(protoFile: string, name: string, port: number) {
+  return clientOf(loadSync(protoFile, { keepCase: true, enums: String }), name, port);
 }
 
 describe('health', () => {
@@ -67,33 +79,144 @@ describe('reflection', () => {
   const require = createRequire(import.meta.url);
   const protos = path.join(path.dirname(require.resolve('@grpc/reflection')), '../proto');
 
-  it.each(['v1', 'v1alpha'])('%s names the services and their files', async (version) => {
-    world = await World.setup();
+  type Reply = Readonly<Record<string, unknown>>;
+  /** A file that it answers with. */
+  interface File {
+    readonly name: string;
+    readonly dependency: string[];
+    readonly messageType: { name: string; field: { typeName: string }[] }[];
+    readonly enumType: { name: string }[];
+    readonly service: { name: string; method: { inputType: string; outputType: string }[] }[];
+  }
+
+  /** One reflection call, answered question by question. */
+  function reflection(version: string, port: number) {
     const file = path.join(protos, `grpc/reflection/${version}/reflection.proto`);
-    const name = `grpc.reflection.${version}.ServerReflection`;
-    const client = serviceClient(file, name, world.port);
-    const stream = (
-      client['ServerReflectionInfo'] as () => ReturnType<World['client']['prototype']['duplex']>
-    ).call(client);
-    stream.on('error', () => undefined);
-    const ask = async (question: object): Promise<Record<string, unknown>> => {
+    const client = serviceClient(file, `grpc.reflection.${version}.ServerReflection`, port);
+    const open = client['ServerReflectionInfo'] as () => ClientDuplexStream<object, Reply>;
+    const stream = open.call(client).on('error', () => undefined);
+    const ask = async (question: object): Promise<Reply> => {
       stream.write(question);
-      const [answer] = (await once(stream, 'data')) as [Record<string, unknown>];
+      const [answer] = (await once(stream, 'data')) as [Reply];
       return answer;
     };
-    const listed = await ask({ list_services: '' });
-    const { service } = listed['list_services_response'] as { service: { name: string }[] };
+    return {
+      ask,
+      /** As bytes, the file that was asked for first. */
+      async files(question: object): Promise<Buffer[]> {
+        const { file_descriptor_response: found } = await ask(question);
+        return (found as { file_descriptor_proto: Buffer[] }).file_descriptor_proto;
+      },
+      close(): void {
+        stream.end();
+        client.close();
+      },
+    };
+  }
+
+  const decoded = (bytes: Buffer): File =>
+    descriptor.FileDescriptorProto.toObject(descriptor.FileDescriptorProto.decode(bytes), {
+      arrays: true,
+    }) as File;
+
+  it.each(['v1', 'v1alpha'])('%s lists the services', async (version) => {
+    world = await World.setup();
+    const asked = reflection(version, world.port);
+    const { list_services_response: listed } = await asked.ask({ list_services: '*' });
+    const { service } = listed as { service: { name: string }[] };
     expect(service.map((each) => each.name).sort()).toEqual([
       'grpc.health.v1.Health',
       'spooled.v1.QueueService',
       'spooled.v1.WorkerService',
     ]);
-    const found = await ask({ file_containing_symbol: 'spooled.v1.QueueService' });
-    const { file_descriptor_proto: files } = found['file_descriptor_response'] as {
-      file_descriptor_proto: Buffer[];
+    asked.close();
+  });
+
+  it.each(['v1', 'v1alpha'])('%s describes by symbol and by file', async (version) => {
+    world = await World.setup();
+    const asked = reflection(version, world.port);
+    for (const [question, name] of [
+      [{ file_containing_symbol: 'spooled.v1.QueueService' }, 'spooled/v1/queue.proto'],
+      [{ file_containing_symbol: 'spooled.v1.QueueService.Enqueue' }, 'spooled/v1/queue.proto'],
+      [{ file_containing_symbol: 'spooled.v1.Job' }, 'spooled/v1/job.proto'],
+      [{ file_containing_symbol: 'spooled.v1.JobStatus' }, 'spooled/v1/job.proto'],
+      [{ file_containing_symbol: 'google.protobuf.Struct' }, 'google/protobuf/struct.proto'],
+      [{ file_containing_symbol: 'grpc.health.v1.Health' }, 'grpc/health/v1/health.proto'],
+      [{ file_by_filename: 'spooled/v1/worker.proto' }, 'spooled/v1/worker.proto'],
+      [{ file_by_filename: 'google/protobuf/timestamp.proto' }, 'google/protobuf/timestamp.proto'],
+    ] as const) {
+      expect(decoded((await asked.files(question))[0]!).name).toBe(name);
+    }
+    for (const question of [
+      { file_containing_symbol: 'spooled.v1.Nothing' },
+      { file_by_filename: 'nothing.proto' },
+    ]) {
+      const { error_response: error } = await asked.ask(question);
+      expect(error).toMatchObject({ error_code: status.NOT_FOUND });
+    }
+    asked.close();
+  });
+
+  it('gives files that a strict compiler takes: every type is in the file or in one it imports', async () => {
+    world = await World.setup();
+    const asked = reflection('v1', world.port);
+    const declared = async (name: string): Promise<File> =>
+      decoded((await asked.files({ file_by_filename: name }))[0]!);
+    const scopeOf = (name: string): string => name.split('/').slice(0, -1).join('.');
+    const names = ({ messageType, enumType, name }: File): string[] =>
+      [...messageType, ...enumType].map((each) => `.${scopeOf(name)}.${each.name}`);
+    for (const name of [
+      'spooled/v1/queue.proto',
+      'spooled/v1/worker.proto',
+      'spooled/v1/event.proto',
+      'spooled/v1/job.proto',
+      'grpc/health/v1/health.proto',
+    ]) {
+      const file = await declared(name);
+      const imported: File[] = [];
+      for (const each of file.dependency) imported.push(await declared(each));
+      expect(imported.map((each) => each.name)).toEqual(file.dependency);
+      const known = new Set([file, ...imported].flatMap(names));
+      const wanted = [
+        ...file.messageType.flatMap((message) =>
+          message.field
+            .map(({ typeName }) => typeName)
+            .filter((each) => each && !each.startsWith(`.${scopeOf(name)}.${message.name}.`)),
+        ),
+        ...file.service.flatMap(({ method }) => method.flatMap((m) => [m.inputType, m.outputType])),
+      ];
+      expect(wanted.filter((each) => !known.has(each))).toEqual([]);
+    }
+    asked.close();
+  });
+
+  it('is enough to make a client of', async () => {
+    world = await World.setup();
+    const asked = reflection('v1', world.port);
+    const files = await asked.files({ file_containing_symbol: 'spooled.v1.QueueService' });
+    asked.close();
+    const set = { file: files.map((bytes) => descriptor.FileDescriptorProto.decode(bytes)) };
+    const bytes = descriptor.FileDescriptorSet.encode(descriptor.FileDescriptorSet.fromObject(set));
+    const client = clientOf(
+      loadFileDescriptorSetFromBuffer(bytes.finish() as Buffer, { keepCase: true }),
+      'spooled.v1.QueueService',
+      world.port,
+    );
+    let seen: unknown;
+    world.methods.onEnqueue = (payload) => (seen = payload);
+    const headers = new Metadata();
+    headers.set('x-api-key', world.key());
+    const request = {
+      queue_name: 'emails',
+      // protobufjs knows no map in a descriptor, only the list that it is on the wire.
+      payload: { fields: [{ key: 'to', value: { string_value: 'you@example.com' } }] },
     };
-    expect(Buffer.concat(files).toString('latin1')).toContain('StreamJobs');
-    stream.end();
+    const answer = await new Promise((resolve) => {
+      const enqueue = client['Enqueue'] as unknown as Call<[Metadata]>;
+      enqueue.call(client, request, headers, (error, response) => resolve(error ?? response));
+    });
+    expect(answer).toEqual({ job_id: 'emails', created: true });
+    expect(seen).toEqual({ to: 'you@example.com' });
     client.close();
   });
 });
