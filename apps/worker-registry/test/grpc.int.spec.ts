@@ -93,6 +93,25 @@ describe('Register', () => {
     });
   });
 
+  it('registers an id of the caller’s choice again instead of a second worker', async () => {
+    const { credential, organizationId } = world.key({ plan: { ...free, max_workers: 1 } });
+    const own = { ...valid, worker_id: `pod-${randomUUID()}` };
+    for (const hostname of ['host-1', 'host-2']) {
+      const answer = await client.call('Register', { ...own, hostname }, as(credential));
+      expect(answer).toMatchObject({ worker_id: own.worker_id });
+    }
+    expect(await read(credential, own.worker_id)).toMatchObject({ hostname: 'host-2' });
+    expect((await world.events(organizationId)).map(({ type }) => type)).toEqual([
+      'WorkerRegistered',
+      'WorkerRegistered',
+    ]);
+    const stranger = as(world.key().credential);
+    await expect(client.call('Register', own, stranger)).rejects.toMatchObject({
+      code: status.FAILED_PRECONDITION,
+      details: 'This worker_id is taken.',
+    });
+  });
+
   it('refuses a queue outside the scope of the key', async () => {
     const { credential } = world.key({ queues: ['reports'] });
     await expect(client.call('Register', valid, as(credential))).rejects.toMatchObject({

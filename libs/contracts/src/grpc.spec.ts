@@ -51,7 +51,7 @@ const messages: Readonly<Record<string, string>> = {
     renew_lease 4:RenewLeaseResponse =response, error 5:ErrorResponse =response`,
   ErrorResponse: 'code 1:string, message 2:string',
   RegisterWorkerRequest: `queue_name 1:string, hostname 2:string, worker_type 3:string, max_concurrency 4:int32,
-    version 5:string, metadata 6:map<string string>`,
+    version 5:string, metadata 6:map<string string>, worker_id 7:string`,
   RegisterWorkerResponse:
     'worker_id 1:string, lease_duration_secs 2:int32, heartbeat_interval_secs 3:int32',
   HeartbeatRequest:
@@ -307,6 +307,7 @@ const requests = {
     max_concurrency: 0,
     version: '',
     metadata: {},
+    worker_id: '',
   },
   heartbeat: { worker_id: '', current_jobs: 0, status: '', metadata: {} },
   deregister: { worker_id: '' },
@@ -349,6 +350,7 @@ describe('a request with nothing set but what must be', () => {
         max_concurrency: 5,
         version: null,
         metadata: null,
+        worker_id: null,
       },
     ],
     ['heartbeat', { worker_id: '', current_jobs: 0, status: 'healthy', metadata: null }],
@@ -489,6 +491,14 @@ describe('a field', () => {
     ['register', 'worker_type', [['x'.repeat(50), 'x'.repeat(50)]]],
     ['register', 'version', [['x'.repeat(50), 'x'.repeat(50)]]],
     ['register', 'metadata', [[{ a: 'b' }, { a: 'b' }]]],
+    [
+      'register',
+      'worker_id',
+      [
+        ['pod-7', 'pod-7'],
+        ['x'.repeat(255), 'x'.repeat(255)],
+      ],
+    ],
     ['heartbeat', 'metadata', [[{ a: 'b' }, { a: 'b' }]]],
     ['heartbeat', 'current_jobs', [[1000, 1000]]],
     [
@@ -574,6 +584,7 @@ describe('a field', () => {
     ['register', 'worker_type', ['x'.repeat(51), 'x\0']],
     ['register', 'version', ['x'.repeat(51), 'x\0']],
     ['register', 'metadata', [tag(65_537), { a: '\0' }]],
+    ['register', 'worker_id', ['x'.repeat(256), 'a\0']],
     ['heartbeat', 'metadata', [tag(65_537), { a: '\0' }]],
     ['heartbeat', 'current_jobs', [-1, 1001]],
     ['subscribeEvents', 'queue_names', [['q', '']], /^Queue name is required$/],

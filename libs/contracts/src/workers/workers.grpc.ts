@@ -27,6 +27,7 @@ const register = z.object({
     ),
   version: optionalText(rest.version),
   metadata: optionalMap(rest.metadata),
+  worker_id: optionalText(rest.worker_id),
 });
 
 /** A worker id and a `HeartbeatRequest` of REST when parsed. */
