@@ -1,0 +1,125 @@
+/** Story 11: what docs/realtime.md prints is what works. */
+import { eventually, type SpawnedProcess } from '@spooled/testing';
+
+import { FrontDoor } from './harness/front-door.js';
+import { hostKinds } from './harness/host.js';
+import { Page } from './harness/page.js';
+import { watch } from './harness/shell.js';
+import { Wire } from './harness/wire.js';
+import { World, type Organization } from './harness/world.js';
+
+const portOf = (address: string): number => Number(address.split(':').at(-1));
+
+describe.each(hostKinds)('the documentation for client authors, on %s', (kind) => {
+  let world: World;
+  let door: FrontDoor;
+  beforeAll(async () => {
+    world = await World.start(kind);
+    door = await FrontDoor.open(world.host);
+  }, 60_000);
+  afterAll(() => world?.stop(), 30_000);
+
+  /** The newest cursor, as the first comment of an event stream tells it. */
+  async function cursorOf({ key }: Organization): Promise<string> {
+    const abort = new AbortController();
+    const headers = { authorization: `Bearer ${key}` };
+    const { body } = await fetch(`${door.url}/api/v1/events`, { headers, signal: abort.signal });
+    const { value } = await body!.pipeThrough(new TextDecoderStream()).getReader().read();
+    abort.abort();
+    return /^: connected (\S+)/m.exec(value ?? '')?.[1] ?? '';
+  }
+
+  /** The jobs a watching program has printed the end of. */
+  const completed = ({ lines }: SpawnedProcess): string[] =>
+    lines
+      .filter((line) => /^\S+ (job\.completed|JobCompleted) /.test(line))
+      .map((line) => (JSON.parse(line.slice(line.indexOf('{'))) as { job_id: string }).job_id);
+
+  async function work({ client }: Organization): Promise<string> {
+    const id = await client.enqueue('emails');
+    await client.work('emails');
+    return id;
+  }
+
+  /** What happens while the program is cut off is printed once it is not, and nothing twice. */
+  async function expectResume(
+    organization: Organization,
+    program: SpawnedProcess,
+    wire: Wire,
+  ): Promise<void> {
+    const ids = [await work(organization)];
+    await eventually(() => expect(completed(program)).toEqual(ids));
+    wire.cut();
+    for (let count = 0; count < 3; count += 1) ids.push(await work(organization));
+    await organization.client.enqueue('others');
+    wire.mend();
+    ids.push(await work(organization));
+    await eventually(() => expect(completed(program)).toEqual(ids), { timeoutMs: 15_000 });
+    expect(program.lines.filter((line) => / (job\.|Job)/.test(line))).toHaveLength(ids.length * 4);
+    await program.stop();
+  }
+
+  describe('docs/realtime.md', () => {
+    const page = new Page('realtime');
+
+    it.each(['websocket.mjs', 'sse.mjs'])(
+      'has a client, %s, that misses nothing while it is cut off',
+      async (program) => {
+        const organization = await world.organization(`page-${program.split('.')[0]}`);
+        const wire = await Wire.open(portOf(door.url));
+        const env = { BASE: `http://${wire.address}`, API_KEY: organization.key };
+        const CURSOR = await cursorOf(organization);
+        await expectResume(organization, await page.start(program, { ...env, CURSOR }), wire);
+      },
+      60_000,
+    );
+
+    it.each(['websocket.mjs', 'sse.mjs'])(
+      'has a client, %s, that stops when its key is revoked',
+      async (program) => {
+        const { client } = await world.organization(`revoked-${program.split('.')[0]}`);
+        const created = await client.post<{ id: string; key: string }>('/api-keys', { name: 'w' });
+        const env = { BASE: door.url, API_KEY: created.body.key };
+        const { isRunning, exited, lines } = await page.start(program, env);
+        await eventually(async () => {
+          await client.enqueue('emails');
+          expect(lines.join('\n')).toContain(' JobCreated ');
+        });
+        expect(isRunning()).toBe(true);
+        await client.delete(`/api-keys/${created.body.id}`);
+        expect((await exited).code).toBe(1);
+      },
+      30_000,
+    );
+
+    it('has lines for curl', async () => {
+      const organization = await world.organization('page-curl');
+      const { client, key } = organization;
+      const [all, queue, job, resumed] = page.lines('curl -N ') as [string, string, string, string];
+      const printed = page.lines('curl ');
+      expect(printed).toHaveLength(4);
+      const JOB_ID = await client.enqueue('emails');
+      const CURSOR = await cursorOf(organization);
+      const headers = { authorization: `Bearer ${key}` };
+      /** The address is the reader's own, and what the page leaves to the environment. */
+      const watching = (line: string, path: string, more: Record<string, string> = {}) => {
+        const environment = `API_KEY=${key} JOB_ID=${JOB_ID} CURSOR=${CURSOR}`;
+        const command = line.replace('http://localhost:8080', door.url);
+        const url = `${door.url}/api/v1${path}`;
+        return watch(`env ${environment} sh -c '${command}'`, url, { ...headers, ...more });
+      };
+      const streams = await Promise.all([
+        watching(all, '/events'),
+        watching(queue, '/events/queues/emails'),
+        watching(job, `/events/jobs/${JOB_ID}`),
+      ]);
+      await client.work('emails');
+      streams.push(await watching(resumed, '/events', { 'last-event-id': CURSOR }));
+      for (const stream of streams) {
+        const seen = await stream.until(({ event }) => event === 'job.completed');
+        expect(seen.at(-1)?.envelope.data['job_id']).toBe(JOB_ID);
+        stream.stop();
+      }
+    }, 30_000);
+  });
+});
