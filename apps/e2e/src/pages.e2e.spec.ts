@@ -1,4 +1,4 @@
-/** Story 11: what docs/realtime.md prints is what works. */
+/** Story 11: what docs/grpc.md and docs/realtime.md print is what works. */
 import { eventually, type SpawnedProcess } from '@spooled/testing';
 
 import { FrontDoor } from './harness/front-door.js';
@@ -59,6 +59,68 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
     await program.stop();
   }
 
+  describe('docs/grpc.md', () => {
+    const page = new Page('grpc');
+
+    it('has a worker that settles what it is sent, and comes back after the server was away', async () => {
+      const organization = await world.organization('page-worker');
+      const { client, key } = organization;
+      const wire = await Wire.open(portOf(world.host.grpcAddress('/jobs')));
+      const worker = await page.start('worker.mjs', { ADDRESS: wire.address, API_KEY: key });
+      const good = await client.enqueue('emails', { payload: { to: 'one@example.com' } });
+      const bad = await client.enqueue('emails', { payload: {}, max_retries: 0 });
+      await worker.waitForLine(/^mail to one@example\.com$/);
+      await eventually(async () =>
+        expect([await client.job(good), await client.job(bad)]).toEqual([
+          expect.objectContaining({ status: 'completed', result: { sent: true } }),
+          expect.objectContaining({ status: 'deadletter', last_error: 'Error: no address' }),
+        ]),
+      );
+      wire.cut();
+      const later = await client.enqueue('emails', { payload: { to: 'two@example.com' } });
+      await worker.waitForLine(/UNAVAILABLE/);
+      wire.mend();
+      await worker.waitForLine(/^mail to two@example\.com$/, 15_000);
+      await eventually(async () => expect((await client.job(later)).status).toBe('completed'));
+      await worker.stop();
+    }, 60_000);
+
+    it('has a worker that asks job by job', async () => {
+      const { client, key } = await world.organization('page-processor');
+      const env = { ADDRESS: world.host.grpcAddress('/jobs'), API_KEY: key };
+      const processor = await page.start('processor.mjs', env);
+      const ids: string[] = [];
+      for (const n of [1, 2, 3]) ids.push(await client.enqueue('reports', { payload: { n } }));
+      await processor.waitForLine(/^report \{ n: 3 \}$/, 10_000);
+      await eventually(async () =>
+        expect([...(await client.statuses(ids)).values()].map(({ status }) => status)).toEqual([
+          'completed',
+          'completed',
+          'completed',
+        ]),
+      );
+      await processor.stop();
+    }, 30_000);
+
+    it('has a watcher that misses nothing while it is cut off', async () => {
+      const organization = await world.organization('page-watcher');
+      const wire = await Wire.open(portOf(world.host.grpcAddress('/events')));
+      const env = { ADDRESS: wire.address, API_KEY: organization.key };
+      const CURSOR = await cursorOf(organization);
+      await expectResume(organization, await page.start('watcher.mjs', { ...env, CURSOR }), wire);
+    }, 60_000);
+
+    it('has programs that stop when the key is no good', async () => {
+      for (const program of ['worker.mjs', 'watcher.mjs']) {
+        const prefix = program === 'worker.mjs' ? '/jobs' : '/events';
+        const env = { ADDRESS: world.host.grpcAddress(prefix), API_KEY: 'sp_test_wrong' };
+        const { exited, lines } = await page.start(program, env);
+        expect((await exited).code).toBe(1);
+        expect(lines.join('\n')).toContain('UNAUTHENTICATED');
+      }
+    }, 30_000);
+  });
+
   describe('docs/realtime.md', () => {
     const page = new Page('realtime');
 
@@ -95,9 +157,9 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
     it('has lines for curl', async () => {
       const organization = await world.organization('page-curl');
       const { client, key } = organization;
-      const [all, queue, job, resumed] = page.lines('curl -N ') as [string, string, string, string];
-      const printed = page.lines('curl ');
-      expect(printed).toHaveLength(4);
+      const lines = page.lines('curl ');
+      expect(lines).toHaveLength(5);
+      const [all, queue, job, reports, resumed] = lines as [string, string, string, string, string];
       const JOB_ID = await client.enqueue('emails');
       const CURSOR = await cursorOf(organization);
       const headers = { authorization: `Bearer ${key}` };
@@ -112,6 +174,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
         watching(all, '/events'),
         watching(queue, '/events/queues/emails'),
         watching(job, `/events/jobs/${JOB_ID}`),
+        watching(reports, `/events/jobs/${JOB_ID}?events=job.progress,job.log`),
       ]);
       await client.work('emails');
       streams.push(await watching(resumed, '/events', { 'last-event-id': CURSOR }));
