@@ -52,7 +52,6 @@ export class GrpcServer
       'grpc.keepalive_timeout_ms': KEEPALIVE_MS,
       'grpc.max_connection_idle_ms': config.GRPC_MAX_CONNECTION_IDLE_SECS * SECOND_MS,
       'grpc.max_connection_age_ms': config.GRPC_MAX_CONNECTION_AGE_SECS * SECOND_MS,
-      'grpc.max_connection_age_grace_ms': config.GRPC_MAX_CONNECTION_AGE_GRACE_SECS * SECOND_MS,
       'grpc.enable_channelz': 0,
     });
   }

@@ -13,10 +13,11 @@ export const grpcConfig = z.object({
   GRPC_MAX_CONCURRENT_STREAMS: env.int(1000, 200, 100_000),
   /** A connection without a call is closed after this, in seconds: health probes leave theirs behind. */
   GRPC_MAX_CONNECTION_IDLE_SECS: env.int(300, 1, 86_400),
-  /** A connection is asked to go after this, in seconds, so that clients spread over new instances. */
+  /**
+   * A client makes its further calls on another connection after this, in seconds, so that they spread over new
+   * instances. Calls and streams that are open go on: they end for better reasons than age.
+   */
   GRPC_MAX_CONNECTION_AGE_SECS: env.int(3600, 1, 604_800),
-  /** How long calls of such a connection may go on, in seconds. */
-  GRPC_MAX_CONNECTION_AGE_GRACE_SECS: env.int(600, 1, 86_400),
   /** Longest time a stop waits for calls under way, in milliseconds. */
   GRPC_DRAIN_MS: env.int(5000, 0, 30_000),
 });

@@ -17,12 +17,13 @@ import { protoPath } from 'grpc-health-check';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
+import { connect } from 'node:http2';
 import { createRequire } from 'node:module';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
-import { World } from './setup.js';
+import { job, World } from './setup.js';
 
 let world: World | undefined;
 afterEach(async () => {
@@ -262,6 +263,40 @@ describe('a stop', () => {
     await expect(client.call('GetJob', {}, headers)).rejects.toMatchObject({
       code: status.UNAVAILABLE,
     });
+  });
+});
+
+describe('a connection of some age', () => {
+  it('takes no further calls, and its streams go on', async () => {
+    world = await World.setup({ GRPC_MAX_CONNECTION_AGE_SECS: '1' });
+    const end = Promise.withResolvers<void>();
+    world.methods.onStreamJobs = async ({ stream }) => {
+      stream.open();
+      await end.promise;
+      stream.write(job('late'));
+    };
+    const session = connect(`http://127.0.0.1:${world.port}`);
+    const aged = once(session, 'goaway');
+    const call = session.request({
+      ':method': 'POST',
+      ':path': '/spooled.v1.QueueService/StreamJobs',
+      'content-type': 'application/grpc',
+      te: 'trailers',
+      'x-api-key': world.key(),
+    });
+    // Queue "q", worker "w".
+    call.end(Buffer.from([0, 0, 0, 0, 6, 0x0a, 1, 0x71, 0x12, 1, 0x77]));
+    const trailers = once(call, 'trailers');
+    let text = '';
+    call.on('data', (bytes: Buffer) => (text += bytes.toString()));
+    await aged;
+    const client = world.client();
+    expect(await client.call('GetJob', {}, { 'x-api-key': world.key() })).toEqual({ job: null });
+    end.resolve();
+    const [ended] = (await trailers) as [Record<string, unknown>];
+    expect(ended).toMatchObject({ 'grpc-status': '0' });
+    expect(text).toContain('late');
+    session.close();
   });
 });
 
