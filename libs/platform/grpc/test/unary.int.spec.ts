@@ -3,6 +3,7 @@ import { AppError, errorCatalogue, plans, type ErrorCode } from '@spooled/contra
 import { eventually, type GrpcClient } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import { connect, type ClientHttp2Session } from 'node:http2';
+import { gzipSync } from 'node:zlib';
 import { job, World } from './setup.js';
 
 let world: World;
@@ -256,6 +257,38 @@ describe('what is no good gRPC', () => {
     expect(code(await send(bytes))).toBe(expected);
   });
 
+  const zipped = (message: Buffer): Buffer => {
+    const bytes = framed(gzipSync(message));
+    bytes[0] = 1;
+    return bytes;
+  };
+
+  it.each<[string, Buffer, Record<string, string>, number]>([
+    ['that is a message', zipped(Buffer.alloc(0)), { 'grpc-encoding': 'gzip' }, status.OK],
+    [
+      'that unpacks to more than 8 MiB',
+      zipped(Buffer.alloc(9 * 1024 * 1024)),
+      { 'grpc-encoding': 'gzip' },
+      status.RESOURCE_EXHAUSTED,
+    ],
+    [
+      'that is none',
+      Buffer.concat([Buffer.from([1, 0, 0, 0, 4]), Buffer.from('nope')]),
+      { 'grpc-encoding': 'gzip' },
+      status.INTERNAL,
+    ],
+    ['without the name of its encoding', zipped(Buffer.alloc(0)), {}, status.INVALID_ARGUMENT],
+    [
+      'in an encoding nobody knows',
+      zipped(Buffer.alloc(0)),
+      { 'grpc-encoding': 'snappy' },
+      status.UNIMPLEMENTED,
+    ],
+  ])('gzip %s', async (_name, bytes, headers, expected) => {
+    expect(code(await send(bytes, headers))).toBe(expected);
+    expect(await client.call('GetJob', {}, { 'x-api-key': world.key() })).toEqual({ job: null });
+  });
+
   it('a Struct of two thousand levels', async () => {
     // A value in a struct in a value: field 5 of Value is a Struct, its field 1 an entry with the value as field 2.
     let value = Buffer.alloc(0);
@@ -269,7 +302,12 @@ describe('what is no good gRPC', () => {
     expect(code(await send(framed(enqueue), { ':path': path }))).toBe(status.INVALID_ARGUMENT);
   });
 
-  it('a message of more than 8 MiB', async () => {
+  it('a message of exactly 8 MiB, which is taken, and one of more', async () => {
+    // A field of so many bytes, after its tag and its length of four.
+    const bytes = 8 * 1024 * 1024 - 5;
+    const whole = Buffer.concat([Buffer.from([0x0a]), varint(bytes), Buffer.alloc(bytes, 'x')]);
+    expect(whole).toHaveLength(8 * 1024 * 1024);
+    expect(code(await send(framed(whole)))).toBe(status.OK);
     const head = Buffer.alloc(5);
     head.writeUInt32BE(8 * 1024 * 1024 + 1, 1);
     expect(code(await send(head))).toBe(status.RESOURCE_EXHAUSTED);
