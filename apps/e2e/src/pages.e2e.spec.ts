@@ -1,5 +1,8 @@
 /** Story 11: what docs/grpc.md and docs/realtime.md print is what works. */
+import { credentials, loadPackageDefinition, type ServiceClientConstructor } from '@grpc/grpc-js';
+import { loadSync } from '@grpc/proto-loader';
 import { eventually, type SpawnedProcess } from '@spooled/testing';
+import { protoPath } from 'grpc-health-check';
 
 import { FrontDoor } from './harness/front-door.js';
 import { hostKinds } from './harness/host.js';
@@ -7,6 +10,12 @@ import { Page } from './harness/page.js';
 import { watch } from './harness/shell.js';
 import { Wire } from './harness/wire.js';
 import { World, type Organization } from './harness/world.js';
+
+const Health = (
+  loadPackageDefinition(loadSync(protoPath, { enums: String })) as unknown as {
+    grpc: { health: { v1: { Health: ServiceClientConstructor } } };
+  }
+).grpc.health.v1.Health;
 
 const portOf = (address: string): number => Number(address.split(':').at(-1));
 
@@ -109,6 +118,20 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
       const CURSOR = await cursorOf(organization);
       await expectResume(organization, await page.start('watcher.mjs', { ...env, CURSOR }), wire);
     }, 60_000);
+
+    it.each([
+      ['/jobs', 'QueueService'],
+      ['/workers', 'WorkerService'],
+      ['/events', 'EventService'],
+    ])('names where each service is: behind %s, %s', async (prefix, service) => {
+      const health = new Health(world.host.grpcAddress(prefix), credentials.createInsecure());
+      const asked = { service: `spooled.v1.${service}` };
+      const answer = await new Promise((resolve) => {
+        health['Check']!(asked, (error: Error | null, given: unknown) => resolve(error ?? given));
+      });
+      health.close();
+      expect(answer).toEqual({ status: 'SERVING' });
+    });
 
     it('has programs that stop when the key is no good', async () => {
       for (const program of ['worker.mjs', 'watcher.mjs']) {
