@@ -71,7 +71,7 @@ async function pushedLife(environment) {
     const endings = await Promise.all(
       connections.map((connection, index) => {
         const worker_id = `w${index}`;
-        const frame = encoded('StreamJobs', { queue_name: 'life', worker_id });
+        const frame = encoded('StreamJobs', { queue_name: 'life', worker_id, max_unsettled: 100 });
         return connection.stream('StreamJobs', frame, ({ id, lease_id }) => {
           waiting -= 1;
           completing += 1;

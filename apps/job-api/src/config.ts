@@ -12,8 +12,6 @@ export const jobApiConfig = z.object({
   LEASE_REAP_INTERVAL_MS: env.int(5000, 50, 60_000),
   /** Callers that may share one transaction; 1 switches grouping off (for measuring what it is worth). */
   GROUP_COMMIT_MAX_ROWS: env.int(500, 1, 1000),
-  /** Jobs pushed on one `StreamJobs` call and not settled, before it gets more. */
-  GRPC_STREAM_MAX_UNSETTLED: env.int(100, 1, 10_000),
 });
 export type JobApiConfig = z.output<typeof jobApiConfig>;
 

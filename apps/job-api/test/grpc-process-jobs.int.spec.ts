@@ -112,7 +112,8 @@ describe('ProcessJobs', () => {
     stream.halfClose();
     expect(await stream.ended()).toMatchObject({ code: 'OK' });
     expect(stream.answers.map(content)).toEqual(claimed.map(() => ['complete', { success: true }]));
-    expect((await count()) - before).toBeLessThan(40);
+    // A hundred if nothing were shared; how few depends on how busy the machine is.
+    expect((await count()) - before).toBeLessThan(75);
     expect(await tenant.stats()).toMatchObject({ processing: 0, completed: 100 });
   });
 

@@ -197,7 +197,7 @@ describe('Dequeue', () => {
     const { id } = await leased(tenant);
     await call(tenant, 'Fail', { job_id: id, worker_id: 'w-1', error: 'no route', retry: true });
     await tenant.makeDue(id as string);
-    const job = await eventually(async () => (await dequeue(tenant))[0]);
+    const job = await eventually(async () => (await dequeue(tenant))[0] ?? null);
     expect(job).toMatchObject({ id, retry_count: 1, last_error: 'no route' });
   });
 

@@ -1,5 +1,8 @@
+import { NestFactory } from '@nestjs/core';
+import { GrpcServer } from '@spooled/grpc';
 import { onCleanUp, type GrpcClient } from '@spooled/testing';
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
+import { AppModule } from '../src/app.module.js';
 import { JobStream, queueClient, sweep, type PushedMessage } from './grpc-worker.js';
 import { World, type Tenant } from './setup.js';
 
@@ -9,7 +12,7 @@ let world: World;
 let client: GrpcClient;
 beforeAll(async () => {
   world = await World.setup({
-    environment: { GRPC_STREAM_MAX_UNSETTLED: String(LIMIT), LEASE_REAP_INTERVAL_MS: '100' },
+    environment: { LEASE_REAP_INTERVAL_MS: '100' },
   });
   client = queueClient(world);
 });
@@ -30,7 +33,7 @@ const settle = (tenant: Tenant, method: string, { id, lease_id }: PushedMessage,
 /** A stream that has as many jobs as it may, of ten. */
 async function full(tenant: Tenant): Promise<JobStream> {
   await enqueueMany(tenant, 10);
-  const stream = new JobStream(client, tenant);
+  const stream = new JobStream(client, tenant, { max_unsettled: LIMIT });
   await stream.got(LIMIT);
   return stream;
 }
@@ -42,6 +45,46 @@ describe('a stream whose jobs are not settled', () => {
     await sweep(world);
     expect(stream.jobs).toHaveLength(LIMIT);
     expect(await tenant.stats()).toMatchObject({ pending: 10 - LIMIT, processing: LIMIT });
+    stream.cancel();
+  }, 20_000);
+
+  it('gets one job after the other when it does not say how many', async () => {
+    const tenant = world.key();
+    await enqueueMany(tenant, 5);
+    const stream = new JobStream(client, tenant, { max_unsettled: 0 });
+    await stream.got(1);
+    await sweep(world);
+    for (let n = 1; n <= 5; n += 1) {
+      await stream.got(n);
+      expect(await tenant.stats()).toMatchObject({ processing: 1, completed: n - 1 });
+      await settle(tenant, 'Complete', stream.jobs[n - 1]!);
+    }
+    expect(await tenant.stats()).toMatchObject({ pending: 0, completed: 5 });
+    stream.cancel();
+  });
+
+  it('gets the next one in a moment when one is settled over gRPC at another instance', async () => {
+    const other = await NestFactory.createApplicationContext(AppModule, {
+      logger: false,
+      abortOnError: false,
+    });
+    onCleanUp(() => other.close());
+    const elsewhere = queueClient(world, other.get(GrpcServer).port);
+    const tenant = world.key();
+    await enqueueMany(tenant, 6);
+    const stream = new JobStream(client, tenant, { max_unsettled: 1 });
+    await stream.got(1);
+    const startedAt = performance.now();
+    for (let n = 1; n <= 5; n += 1) {
+      const { id, lease_id } = stream.jobs[n - 1]!;
+      const proof = { job_id: id, worker_id: 'w-1', lease_id };
+      const as = { 'x-api-key': tenant.credential };
+      if (n % 2 === 0) await elsewhere.call('Complete', proof, as);
+      else await elsewhere.call('Fail', { ...proof, retry: false }, as);
+      await stream.got(n + 1);
+    }
+    // The sweep that covers for a lost hint comes every two seconds.
+    expect(performance.now() - startedAt).toBeLessThan(4000);
     stream.cancel();
   }, 20_000);
 
@@ -85,7 +128,10 @@ describe('a stream whose jobs are not settled', () => {
 
   it('leaves the others to whoever comes', async () => {
     const tenant = world.key();
-    const streams = [await full(tenant), new JobStream(client, tenant, { worker_id: 'w-2' })];
+    const streams = [
+      await full(tenant),
+      new JobStream(client, tenant, { worker_id: 'w-2', max_unsettled: LIMIT }),
+    ];
     await streams[1]!.got(LIMIT);
     expect(new Set(streams.flatMap(({ ids }) => ids)).size).toBe(2 * LIMIT);
     for (const stream of streams) stream.cancel();

@@ -58,7 +58,7 @@ export class JobStream extends OpenCall {
   readonly jobs: PushedMessage[] = [];
 
   constructor(client: GrpcClient, { credential }: Tenant, request: GrpcMessage = {}) {
-    const given = { queue_name: 'emails', worker_id: 'w-1', ...request };
+    const given = { queue_name: 'emails', worker_id: 'w-1', max_unsettled: 100, ...request };
     super(client.stream('StreamJobs', given, { 'x-api-key': credential }));
     this.call.on('data', (job: GrpcMessage) => this.jobs.push(plainMessage(job) as PushedMessage));
   }

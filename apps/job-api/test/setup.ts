@@ -101,7 +101,6 @@ export class World {
       LEASE_REAP_INTERVAL_MS: '60000',
       WORKER_LEASE_DURATION_SECS: '',
       GROUP_COMMIT_MAX_ROWS: '',
-      GRPC_STREAM_MAX_UNSETTLED: '',
       ...environment,
     });
     this.context = await NestFactory.createApplicationContext(AppModule, {

@@ -44,7 +44,8 @@ const messages: Readonly<Record<string, string>> = {
   GetQueueStatsRequest: 'queue_name 1:string',
   GetQueueStatsResponse: `queue_name 1:string, pending 2:int64, scheduled 3:int64, processing 4:int64,
     completed 5:int64, failed 6:int64, deadletter 7:int64, total 8:int64, max_age_ms 9:int64`,
-  StreamJobsRequest: 'queue_name 1:string, worker_id 2:string, lease_duration_secs 3:int32',
+  StreamJobsRequest:
+    'queue_name 1:string, worker_id 2:string, lease_duration_secs 3:int32, max_unsettled 4:int32',
   ProcessRequest: `dequeue 1:DequeueRequest =request, complete 2:CompleteRequest =request, fail 3:FailRequest =request,
     renew_lease 4:RenewLeaseRequest =request`,
   ProcessResponse: `job 1:Job =response, complete 2:CompleteResponse =response, fail 3:FailResponse =response,
@@ -299,7 +300,7 @@ const requests = {
   renewLease: { ...lease, extension_secs: 0 },
   getJob: { job_id: '' },
   getQueueStats: { queue_name: 'q' },
-  streamJobs: { queue_name: 'q', worker_id: 'w', lease_duration_secs: 0 },
+  streamJobs: { queue_name: 'q', worker_id: 'w', lease_duration_secs: 0, max_unsettled: 0 },
   register: {
     queue_name: 'q',
     hostname: 'h',
@@ -341,7 +342,7 @@ describe('a request with nothing set but what must be', () => {
     ['renewLease', { ...leaseRead, extension_secs: 300 }],
     ['getJob', { job_id: '' }],
     ['getQueueStats', { queue_name: 'q' }],
-    ['streamJobs', { ...requests.streamJobs, lease_duration_secs: 300 }],
+    ['streamJobs', { ...requests.streamJobs, lease_duration_secs: 300, max_unsettled: 1 }],
     [
       'register',
       {
@@ -437,6 +438,16 @@ describe('a field', () => {
     ['enqueue', 'tags', [{ a: '' }, tag(65_536)].map((value) => [value, value])],
     ['dequeue', 'lease_duration_secs', leaseSecs],
     ['streamJobs', 'lease_duration_secs', leaseSecs],
+    [
+      'streamJobs',
+      'max_unsettled',
+      [
+        [-1, 1],
+        [1, 1],
+        [1000, 1000],
+        [1001, 1000],
+      ],
+    ],
     ['renewLease', 'extension_secs', leaseSecs],
     [
       'dequeue',

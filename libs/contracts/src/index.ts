@@ -118,6 +118,7 @@ export type { ClaimedJob, Job, JobStatus, JobSummary } from './jobs/job.schema.j
 export {
   enqueueCommand,
   jobLogged,
+  jobSettled,
   jobProgressed,
   jobsRpc,
   queueChanged,

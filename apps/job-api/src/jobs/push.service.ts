@@ -1,7 +1,6 @@
-import { Inject, Injectable } from '@nestjs/common';
+import { Injectable } from '@nestjs/common';
 import { AppError, canUseQueue, type Principal } from '@spooled/contracts';
 import { setTimeout as delay } from 'node:timers/promises';
-import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
 import { requireQueue } from './require-queue.js';
 import { LeaseRepository, type LeasedJob } from './store/lease.repository.js';
 import { UnsettledJobs, type UnsettledOfStream } from './unsettled-jobs.js';
@@ -21,6 +20,8 @@ export interface PushRequest {
   readonly queue_name: string;
   readonly worker_id: string;
   readonly lease_duration_secs: number;
+  /** Jobs it has at most: sent and not settled. */
+  readonly max_unsettled: number;
 }
 
 /** A worker that jobs are pushed to. */
@@ -49,7 +50,6 @@ export class PushService {
     private readonly leases: LeaseRepository,
     private readonly work: WorkSignal,
     private readonly unsettled: UnsettledJobs,
-    @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
   ) {}
 
   /**
@@ -60,7 +60,7 @@ export class PushService {
     requireQueue(receiver.principal, request.queue_name);
     receiver.open();
     const { organizationId } = receiver.principal;
-    const unsettled = this.unsettled.open(organizationId, this.config.GRPC_STREAM_MAX_UNSETTLED);
+    const unsettled = this.unsettled.open(organizationId, request.max_unsettled);
     try {
       await new Push(request, receiver, unsettled, this.leases, this.work).run();
     } finally {

@@ -1,4 +1,6 @@
-import { Injectable } from '@nestjs/common';
+import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { jobSettled } from '@spooled/contracts';
+import { Bus } from '@spooled/nats';
 import type { LeaseKey } from './store/ready.repository.js';
 
 /** A job that was pushed on a stream. */
@@ -12,19 +14,39 @@ export interface PushedJob {
  * hundreds of small jobs from a stream nobody reads, so what the transport takes says little about what is worked on.
  */
 @Injectable()
-export class UnsettledJobs {
+export class UnsettledJobs implements OnModuleInit {
   /** By job id. */
   readonly #holders = new Map<string, UnsettledOfStream>();
   readonly #full = new Set<UnsettledOfStream>();
+
+  constructor(private readonly bus: Bus) {}
+
+  onModuleInit(): void {
+    this.bus.onHint(
+      jobSettled,
+      ({ jobId }) => this.settled(jobId),
+      () => this.#holders.size > 0,
+    );
+  }
 
   /** Those of one stream, at most `limit`. */
   open(organizationId: string, limit: number): UnsettledOfStream {
     return new UnsettledOfStream(organizationId, limit, this.#holders, this.#full);
   }
 
-  /** The job was settled here. */
+  /** Whether the job was pushed from here. */
+  has(jobId: string): boolean {
+    return this.#holders.has(jobId);
+  }
+
+  /** The job was settled. */
   settled(jobId: string): void {
     this.#holders.get(jobId)?.remove(jobId);
+  }
+
+  /** The job was settled here and pushed elsewhere, if at all: a proxy may send each call of a worker another way. */
+  tellSettled(organizationId: string, jobId: string): void {
+    this.bus.hint(jobSettled, organizationId, { jobId });
   }
 
   /** The lease is over, for whatever reason; the job may have been pushed again since. */

@@ -10,6 +10,7 @@ import type {
 import type { z } from 'zod';
 import { leasedJobMessage } from './job-message.js';
 import { LeaseService } from './lease.service.js';
+import { UnsettledJobs } from './unsettled-jobs.js';
 
 type DequeueRequest = z.output<typeof grpcDequeueRequest>;
 type CompleteRequest = z.output<typeof grpcCompleteRequest>;
@@ -19,7 +20,10 @@ type RenewLeaseRequest = z.output<typeof grpcRenewLeaseRequest>;
 /** What workers ask over gRPC, one call each or many on a stream, in the words of the service. */
 @Injectable()
 export class WorkerCalls {
-  constructor(private readonly worker: LeaseService) {}
+  constructor(
+    private readonly worker: LeaseService,
+    private readonly unsettled: UnsettledJobs,
+  ) {}
 
   /** @throws AppError `ACCESS_DENIED` */
   async dequeue(
@@ -37,13 +41,15 @@ export class WorkerCalls {
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED`, `PAYLOAD_TOO_LARGE` */
   complete(caller: Principal, { job_id, ...body }: CompleteRequest): Promise<{ success: true }> {
-    return this.worker.complete(caller, job_id, body);
+    return this.#settle(caller, job_id, () => this.worker.complete(caller, job_id, body));
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
   async fail(caller: Principal, { job_id, retry, ...body }: FailRequest) {
     const failure = { ...body, isFinal: !retry };
-    const outcome = await this.worker.settleFailed(caller, job_id, failure);
+    const outcome = await this.#settle(caller, job_id, () =>
+      this.worker.settleFailed(caller, job_id, failure),
+    );
     return {
       success: true,
       will_retry: outcome.nextRetryAt !== null,
@@ -56,5 +62,13 @@ export class WorkerCalls {
     const renewal = { ...body, lease_duration_secs: extension_secs };
     const { lease_expires_at } = await this.worker.renew(caller, job_id, renewal);
     return { success: true, new_expires_at: new Date(lease_expires_at) };
+  }
+
+  /** Workers that jobs are pushed to settle them over gRPC: the stream that waits for it may be another instance's. */
+  async #settle<T>(caller: Principal, jobId: string, settle: () => Promise<T>): Promise<T> {
+    const isHere = this.unsettled.has(jobId);
+    const outcome = await settle();
+    if (!isHere) this.unsettled.tellSettled(caller.organizationId, jobId);
+    return outcome;
   }
 }

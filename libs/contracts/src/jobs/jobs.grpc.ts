@@ -17,6 +17,7 @@ import { enqueueRequest } from './jobs.api.js';
 
 const service = 'spooled.v1.QueueService' as const;
 const MAX_BATCH_SIZE = 100;
+const MAX_UNSETTLED = 1000;
 const MAX_RESULT_BYTES = 1_048_576;
 const MAX_ERROR_BYTES = 4096;
 
@@ -218,7 +219,9 @@ export const jobsGrpc = {
     service,
     method: 'StreamJobs',
     kind: 'server-stream',
-    request: grpcDequeueRequest.omit({ batch_size: true }),
+    request: grpcDequeueRequest.omit({ batch_size: true }).extend({
+      max_unsettled: z.int().transform((value) => Math.min(Math.max(value, 1), MAX_UNSETTLED)),
+    }),
     response: job,
   }),
   processJobs: grpcMethod({

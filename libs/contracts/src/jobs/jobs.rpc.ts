@@ -137,6 +137,12 @@ export const workAvailable = hint({
   }),
 });
 
+/** A worker settled a job that it had of another instance, which may have more for it. */
+export const jobSettled = hint({
+  subject: hintSubject('job-settled'),
+  payload: z.object({ jobId: z.string() }),
+});
+
 /** A queue was paused, resumed or configured. */
 export const queueChanged = hint({
   subject: hintSubject('queue'),
