@@ -6,6 +6,7 @@ import { Metrics } from '@spooled/telemetry';
 import { EventsByOrganization, QueuesByOrganization } from '../../jobs/by-organization.js';
 import { statusChanged } from '../../jobs/domain/job-events.js';
 import { toSummary, type Scope, type SummaryRow } from '../../jobs/store/job.repository.js';
+import { tagKind } from '../../jobs/store/tags.js';
 import { WorkSignal } from '../../jobs/work-signal.js';
 import { holdCounts } from '../../quotas/quotas.js';
 import { WorkflowProgress } from '../../workflows/store/workflow-progress.js';
@@ -64,7 +65,7 @@ export class DeadLetterRepository {
     const statement = deadLetterSql.list({
       hasQueue: queueName !== null,
       hasScope: scope.queues !== null,
-      hasTag: tag !== null,
+      tag: await tagKind(this.database, scope.organizationId, tag),
     });
     const values = [scope.organizationId, queueName, scope.queues, tag, limit, offset];
     const rows = await this.database.query<ListRow>([scope.organizationId], statement, values);

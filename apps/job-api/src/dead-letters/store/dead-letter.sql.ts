@@ -1,7 +1,8 @@
 import { MAX_LISTED_PAYLOAD_BYTES } from '@spooled/contracts';
 import { sql, type Statement } from '@spooled/postgres';
 import { FORGET_BELONGINGS } from '../../jobs/store/forget.sql.js';
-import { SUMMARY, TAGGED } from '../../jobs/store/job.sql.js';
+import { SUMMARY } from '../../jobs/store/job.sql.js';
+import { TAGGED, type TagKind } from '../../jobs/store/tags.js';
 
 /** One statement for a named queue and one for all of them: each reads an index of its own in its order. */
 interface ByQueue {
@@ -20,26 +21,37 @@ function byQueue(name: string, statement: (inQueue: string) => string): ByQueue 
 export interface LetterListShape {
   readonly hasQueue: boolean;
   readonly hasScope: boolean;
-  readonly hasTag: boolean;
+  readonly tag: TagKind;
 }
+
+/** Where dead letters with a tag are found. */
+const LETTERS: Readonly<Record<TagKind, { from: string; condition: string }>> = {
+  none: { from: 'jobs.job_finished s', condition: '$4::text is null' },
+  common: { from: 'jobs.job_finished s', condition: TAGGED },
+  rare: {
+    from: 'jobs.job_tag t join jobs.job_finished s on s.organization_id = t.organization_id and s.id = t.id',
+    condition: 't.organization_id = $1 and t.tag = $4',
+  },
+};
 
 /**
  * Newest first. $2 queue, $3 queue scope, $4 tag, $5 limit, $6 offset. The page is cut out before anything is joined to it;
  * without a tag it is cut out of an index alone.
  */
-export function list({ hasQueue, hasScope, hasTag }: LetterListShape): Statement {
-  const filters = [hasQueue && 'queue', hasScope && 'scope', hasTag && 'tag'].filter(Boolean);
+export function list({ hasQueue, hasScope, tag }: LetterListShape): Statement {
+  const filters = [hasQueue && 'queue', hasScope && 'scope', tag !== 'none' && `${tag}-tag`];
+  const { from, condition } = LETTERS[tag];
   return sql(
-    ['dead-letters.list', ...filters].join('-'),
+    ['dead-letters.list', ...filters.filter(Boolean)].join('-'),
     `
     select ${SUMMARY}, s.organization_id, j.tags, j.timeout_seconds, d.reason, is_short,
       case when is_short then j.payload end as payload
     from (
-      select s.organization_id, s.id from jobs.job_finished s
+      select s.organization_id, s.id from ${from}
       where s.organization_id = $1 and s.status = 'deadletter'
         and ${hasQueue ? 's.queue_name = $2' : '$2::text is null'}
         and ${hasScope ? 's.queue_name = any ($3)' : '$3::text[] is null'}
-        and ${hasTag ? TAGGED : '$4::text is null'}
+        and ${condition}
       order by s.completed_at desc, s.id desc limit $5 offset $6
     ) p
     join jobs.job_finished s on s.organization_id = p.organization_id and s.id = p.id

@@ -21,6 +21,7 @@ import { WorkSignal } from '../work-signal.js';
 import { Children } from './children.js';
 import * as jobSql from './job.sql.js';
 import { QueueHeads } from './queue-heads.js';
+import { tagKind } from './tags.js';
 
 /** Whose jobs, and which queues of theirs: null = all. */
 export interface Scope {
@@ -63,26 +64,16 @@ export class JobRepository {
   async list(scope: Scope, query: ListQuery): Promise<JobSummary[]> {
     const { status, order_by, order_dir, tag, limit, offset } = query;
     const queueName = query.queue_name ?? query.queue ?? null;
-    const kindOfTag = tag === undefined ? 'none' : await this.#kindOfTag(scope, tag);
     const statement = jobSql.list({
       status,
       order: order_by,
       direction: order_dir,
       hasScope: scope.queues !== null,
       hasQueue: queueName !== null,
-      tag: kindOfTag,
+      tag: await tagKind(this.database, scope.organizationId, tag ?? null),
     });
     const values = [queueName, tag ?? null, limit, offset];
     return (await this.#query<SummaryRow>(scope, statement, values)).map(toSummary);
-  }
-
-  async #kindOfTag({ organizationId }: Scope, tag: string): Promise<'rare' | 'common'> {
-    const [row] = await this.database.query<{ is_rare: boolean }>(
-      [organizationId],
-      jobSql.isTagRare,
-      [organizationId, tag],
-    );
-    return row?.is_rare === true ? 'rare' : 'common';
   }
 
   async snapshot(

@@ -1,6 +1,7 @@
 import type { JobOrder, JobStatus } from '@spooled/contracts';
 import { sql, type Statement } from '@spooled/postgres';
 import { cancelled } from './cancelled.sql.js';
+import { TAGGED, type TagKind } from './tags.js';
 
 const STATE = `
   s.id, s.queue_name, s.status, s.priority, s.retry_count, s.rev, s.scheduled_at, s.started_at, s.completed_at,
@@ -43,24 +44,8 @@ export interface ListShape {
   readonly direction: 'asc' | 'desc';
   readonly hasScope: boolean;
   readonly hasQueue: boolean;
-  /** `rare`: of so few jobs that all of them can be read. */
-  readonly tag: 'none' | 'rare' | 'common';
+  readonly tag: TagKind;
 }
-
-/** Jobs that may have a tag which is called rare. */
-const MAX_RARE = 1000;
-
-/** Whether a tag is rare. */
-export const isTagRare = sql(
-  'jobs.is-tag-rare',
-  `
-  select count(*) <= ${MAX_RARE} as is_rare
-  from (select from jobs.job_tag where organization_id = $1 and tag = $2 limit ${MAX_RARE + 1}) t`,
-);
-
-/** That a state `s` is of a job with the tag $4. */
-export const TAGGED = `exists (
-        select from jobs.job_tag t where t.organization_id = s.organization_id and t.tag = $4 and t.id = s.id)`;
 
 const ORDER_COLUMNS: Readonly<Record<JobOrder, string>> = {
   // Ids are UUIDv7: their order is the order of creation, and it has an index.
