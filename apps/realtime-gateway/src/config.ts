@@ -32,8 +32,6 @@ export const realtimeConfig = z.object({
   REALTIME_SSE_HEALTH_INTERVAL_MS: env.int(10_000, 100, 600_000),
   /** Shortest time between two `QueueStats` of one queue, in milliseconds. */
   REALTIME_QUEUE_STATS_INTERVAL_MS: env.int(1000, 50, 5000),
-  /** Between re-checks of each open credential, in milliseconds; covers for a lost change hint. */
-  REALTIME_ACCESS_CHECK_INTERVAL_MS: env.int(4000, 100, 5000),
   /** Longest time a stop spends on closing streams, in milliseconds. */
   REALTIME_DRAIN_MS: env.int(5000, 100, 30_000),
 });

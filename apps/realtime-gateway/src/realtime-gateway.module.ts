@@ -1,7 +1,6 @@
 import { Module } from '@nestjs/common';
 import { loadConfig } from '@spooled/config';
 import { REALTIME_CONFIG, realtimeConfig } from './config.js';
-import { AccessWatch } from './fanout/access-watch.js';
 import { Admission } from './fanout/admission.js';
 import { Hubs } from './fanout/hubs.js';
 import { Pulse } from './fanout/pulse.js';
@@ -22,7 +21,6 @@ import { EventsGateway } from './ws/events.gateway.js';
     Hubs,
     Streams,
     Admission,
-    AccessWatch,
     Pulse,
     EventsGateway,
     EventStreams,

@@ -1,5 +1,5 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
-import { AppError, type Principal } from '@spooled/contracts';
+import { AppError } from '@spooled/contracts';
 import { setTimeout as delay } from 'node:timers/promises';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
 import type { CloseReason } from './outlet.js';
@@ -8,9 +8,6 @@ import type { Transport } from './transport.js';
 
 /** An open WebSocket, SSE or gRPC stream, as those see it who care for all of them. */
 export interface Stream {
-  readonly principal: Principal;
-  /** The credential's record as it is now. */
-  applyAccess(principal: Principal): void;
   close(reason: CloseReason): void;
   /** At once, without another word. */
   destroy(): void;

@@ -42,7 +42,6 @@ export class GrpcStream implements Stream, Outlet {
   readonly #reader: Reader;
   readonly #silence = new Silence();
   readonly #over = Promise.withResolvers<void>();
-  #principal: Principal;
   #closedBecause: CloseReason | undefined;
 
   constructor(options: GrpcStreamOptions) {
@@ -50,7 +49,6 @@ export class GrpcStream implements Stream, Outlet {
     this.#options = options;
     this.transport = transport;
     this.socket = new MessageSocket(sink);
-    this.#principal = principal;
     this.#reader = new Reader({
       ...seat,
       outlet: this,
@@ -58,10 +56,6 @@ export class GrpcStream implements Stream, Outlet {
       // Confirms the subscription: whoever has it misses nothing afterwards.
       greeting: pulse.ping(),
     });
-  }
-
-  get principal(): Principal {
-    return this.#principal;
   }
 
   get isOpen(): boolean {
@@ -99,7 +93,6 @@ export class GrpcStream implements Stream, Outlet {
   }
 
   applyAccess(principal: Principal): void {
-    this.#principal = principal;
     if (this.isOpen) this.#reader.select(this.#options.selectorFor(principal));
   }
 

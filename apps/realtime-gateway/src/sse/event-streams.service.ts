@@ -1,4 +1,5 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { AccessWatch } from '@spooled/access';
 import {
   AppError,
   canUseQueue,
@@ -12,7 +13,6 @@ import {
 import { withStatus, type RequestOf, type StatusAnswer } from '@spooled/http';
 import { Bus } from '@spooled/nats';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
-import { AccessWatch } from '../fanout/access-watch.js';
 import {
   Admission,
   mayAskFor,

@@ -1,3 +1,4 @@
+import type { Watched } from '@spooled/access';
 import type { Principal } from '@spooled/contracts';
 import type { ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
@@ -31,7 +32,7 @@ export interface SseStreamOptions {
 }
 
 /** One SSE response. */
-export class SseStream implements Stream, Outlet {
+export class SseStream implements Stream, Outlet, Watched {
   readonly transport: Transport;
   readonly socket: Socket;
   readonly #options: SseStreamOptions;
@@ -106,8 +107,12 @@ export class SseStream implements Stream, Outlet {
   applyAccess(principal: Principal): void {
     this.#principal = principal;
     const selector = this.#options.selectorFor(principal);
-    if (selector === null) this.close('revoked');
+    if (selector === null) this.revoke();
     else this.#reader.select(selector);
+  }
+
+  revoke(): void {
+    this.close('revoked');
   }
 
   close(reason: CloseReason): void {

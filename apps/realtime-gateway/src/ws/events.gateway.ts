@@ -1,11 +1,10 @@
 import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
-import { Principals } from '@spooled/access';
+import { AccessWatch, Principals } from '@spooled/access';
 import { AppError, MAX_COMMAND_BYTES, realtimeApi, type StreamQuery } from '@spooled/contracts';
 import { HttpServer, type Upgrade } from '@spooled/http';
 import type { IncomingMessage } from 'node:http';
 import { WebSocketServer, type WebSocket } from 'ws';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
-import { AccessWatch } from '../fanout/access-watch.js';
 import { Admission, refuseOutOfScope, urlFilters, type Seat } from '../fanout/admission.js';
 import { Pulse } from '../fanout/pulse.js';
 import { RealtimeMetrics } from '../fanout/realtime-metrics.js';

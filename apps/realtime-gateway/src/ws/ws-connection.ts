@@ -1,3 +1,4 @@
+import type { Watched } from '@spooled/access';
 import {
   AppError,
   webSocketCommand,
@@ -53,7 +54,7 @@ export interface WsConnectionOptions {
 }
 
 /** One WebSocket: commands in, events out. */
-export class WsConnection implements Stream, Outlet {
+export class WsConnection implements Stream, Outlet, Watched {
   readonly transport = wsTransport;
   readonly socket: Duplex;
   readonly #options: WsConnectionOptions;
@@ -120,6 +121,10 @@ export class WsConnection implements Stream, Outlet {
   applyAccess(principal: Principal): void {
     this.#principal = principal;
     this.#reader.select(this.#select());
+  }
+
+  revoke(): void {
+    this.close('revoked');
   }
 
   close(reason: CloseReason): void {
