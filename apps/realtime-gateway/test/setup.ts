@@ -150,7 +150,7 @@ export class TestGateway {
   /** Starts an instance of the gateway; the newest one is `context`. */
   async boot(environment: Readonly<Record<string, string>> = {}): Promise<void> {
     for (const name of Object.keys(process.env)) {
-      if (name.startsWith('REALTIME_')) delete process.env[name];
+      if (/^(REALTIME|GRPC_MAX)_/.test(name)) delete process.env[name];
     }
     Object.assign(process.env, environment);
     this.context = await NestFactory.createApplicationContext(AppModule, { logger: false });

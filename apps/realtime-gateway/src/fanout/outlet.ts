@@ -2,7 +2,7 @@ import type { Writable } from 'node:stream';
 import type { Transport } from './transport.js';
 
 /** Why a stream is closed by us; each transport says it in its own way. */
-export type CloseReason = 'slow' | 'revoked' | 'draining' | 'finished' | 'internal';
+export type CloseReason = 'slow' | 'revoked' | 'draining' | 'aged' | 'finished' | 'internal';
 
 /** The writing end of one connection. */
 export interface Outlet {

@@ -4,6 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
 import type { CloseReason } from './outlet.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
+import { TimerWheel } from './timer-wheel.js';
 import type { Transport } from './transport.js';
 
 /** An open WebSocket, SSE or gRPC stream, as those see it who care for all of them. */
@@ -19,6 +20,8 @@ export type StreamKind = Transport['name'];
 const DRAIN_BATCH = 100;
 const DRAIN_PAUSE_MS = 50;
 const RETRY_AFTER_SECS = 5;
+/** Share of the maximum age that is random: what was opened together must not come back together. */
+const AGE_JITTER = 0.2;
 
 /**
  * Every open stream of this process. Counts are the streams themselves, so they cannot drift; they are caps per
@@ -26,13 +29,15 @@ const RETRY_AFTER_SECS = 5;
  */
 @Injectable()
 export class Streams implements OnModuleDestroy {
-  readonly #open = new Set<Stream>();
+  /** Each with what ends its ageing. */
+  readonly #open = new Map<Stream, () => void>();
   readonly #counts = new Map<string, number>();
   #isDraining = false;
 
   constructor(
     @Inject(REALTIME_CONFIG) private readonly config: RealtimeConfig,
     private readonly metrics: RealtimeMetrics,
+    private readonly wheel: TimerWheel,
   ) {}
 
   get size(): number {
@@ -71,27 +76,36 @@ export class Streams implements OnModuleDestroy {
     return config.REALTIME_MAX_GRPC_PER_ORGANIZATION;
   }
 
-  add(stream: Stream): void {
-    this.#open.add(stream);
+  /** A stream of a maximum age is closed around that; 0 = it may last. */
+  add(stream: Stream, maxAgeMs: number): void {
+    this.#open.set(stream, this.#age(stream, maxAgeMs));
     if (this.#isDraining) stream.close('draining');
   }
 
   remove(stream: Stream): void {
+    this.#open.get(stream)?.();
     this.#open.delete(stream);
+  }
+
+  /** No client may come to rely on a stream that lasts: a deploy, which ends them all, is nothing new to it. */
+  #age(stream: Stream, maxAgeMs: number): () => void {
+    if (maxAgeMs === 0) return () => undefined;
+    const jitter = 1 + AGE_JITTER * (2 * Math.random() - 1);
+    return this.wheel.every(maxAgeMs * jitter, () => stream.close('aged'));
   }
 
   /** Before the HTTP server stops, which waits for its connections: ends every stream within a bounded time. */
   async onModuleDestroy(): Promise<void> {
     this.#isDraining = true;
     const deadline = Date.now() + this.config.REALTIME_DRAIN_MS;
-    const streams = [...this.#open];
+    const streams = [...this.#open.keys()];
     for (let start = 0; start < streams.length; start += DRAIN_BATCH) {
       for (const stream of streams.slice(start, start + DRAIN_BATCH)) stream.close('draining');
       if (start + DRAIN_BATCH < streams.length && Date.now() < deadline)
         await delay(DRAIN_PAUSE_MS);
     }
     while (this.#open.size > 0 && Date.now() < deadline) await delay(10);
-    for (const stream of [...this.#open]) stream.destroy();
+    for (const stream of [...this.#open.keys()]) stream.destroy();
   }
 }
 

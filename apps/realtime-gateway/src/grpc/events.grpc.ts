@@ -58,7 +58,8 @@ export class EventsGrpc {
       this.wheel.every(pingIntervalMs / CHECKS_PER_SILENCE, () => stream.checkSilence()),
       this.wheel.every(pingIntervalMs, () => stream.tellHealth()),
     ];
-    this.streams.add(stream);
+    // Its age is that of its connection, which the server ends: a new call on an old connection moves nothing.
+    this.streams.add(stream, 0);
     try {
       call.stream.open();
       await stream.run(call.signal);

@@ -10,15 +10,14 @@ import type { Stream } from '../fanout/streams.js';
 import type { Transport } from '../fanout/transport.js';
 import { MessageSocket, type MessageSink } from './message-socket.js';
 
-/** Why the call fails; `finished` is no failure. */
-const ERRORS: Readonly<Record<Exclude<CloseReason, 'finished'>, () => AppError>> = {
+/** How the call fails. Lost credentials and old connections are the platform's to end. */
+const ERRORS: Readonly<Partial<Record<CloseReason, () => AppError>>> = {
   slow: () =>
     new AppError(
       'RATE_LIMIT_EXCEEDED',
       'The reader is too slow; resume after the last event received.',
       { retryAfterSecs: 1 },
     ),
-  revoked: () => new AppError('UNAUTHORIZED', 'The credential was revoked or has expired.'),
   draining: () =>
     new AppError('SERVICE_UNAVAILABLE', 'The server is stopping.', { retryAfterSecs: 1 }),
   internal: () => new AppError('INTERNAL_ERROR'),
@@ -74,8 +73,8 @@ export class GrpcStream implements Stream, Outlet {
     else this.#reader.start();
     this.#silence.restart(this.socket.messagesWritten);
     await this.#over.promise;
-    const reason = this.#closedBecause;
-    if (reason !== undefined && reason !== 'finished') throw ERRORS[reason]();
+    const error = this.#closedBecause && ERRORS[this.#closedBecause];
+    if (error !== undefined) throw error();
   }
 
   /** Some times per silence period: says `Ping` when no event was. */

@@ -29,6 +29,7 @@ const CLOSE: Readonly<Record<CloseReason, readonly [code: number, text: string]>
   slow: [1013, 'slow consumer'],
   revoked: [4401, 'credential revoked or expired'],
   draining: [1001, 'server shutting down'],
+  aged: [1001, 'open for long; reconnect'],
   finished: [1000, ''],
   internal: [1011, 'internal error'],
 };

@@ -89,7 +89,7 @@ export const commandError = z.object({
 /** What a server may close a WebSocket with. */
 export const closeCodes: Readonly<Record<number, { why: string; reconnect: boolean }>> = {
   1000: { why: 'normal', reconnect: true },
-  1001: { why: 'the server is stopping', reconnect: true },
+  1001: { why: 'the server is stopping, or the stream was open for long enough', reconnect: true },
   1008: { why: 'more than 100 commands in a second', reconnect: false },
   1009: { why: 'a message over 64 KiB', reconnect: false },
   1011: { why: 'an internal error', reconnect: true },
