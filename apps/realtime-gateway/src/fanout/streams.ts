@@ -1,5 +1,6 @@
 import { Inject, Injectable, type OnModuleDestroy } from '@nestjs/common';
 import { AppError } from '@spooled/contracts';
+import { Readiness } from '@spooled/runtime';
 import { setTimeout as delay } from 'node:timers/promises';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
 import type { CloseReason } from './outlet.js';
@@ -16,9 +17,11 @@ export interface Stream {
 
 export type StreamKind = Transport['name'];
 
-/** Streams closed together while draining, and the pause between: clients come back spread a little. */
-const DRAIN_BATCH = 100;
-const DRAIN_PAUSE_MS = 50;
+/** A stop closes a stream each so many milliseconds, so that clients come back one after the other. */
+const DRAIN_STEP_MS = 5;
+/** Or all of them in this share of the time it has, when they are many: the last ones need the rest to go. */
+const DRAIN_SHARE = 0.8;
+const DRAIN_TICK_MS = 20;
 const RETRY_AFTER_SECS = 5;
 /** Share of the maximum age that is random: what was opened together must not come back together. */
 const AGE_JITTER = 0.2;
@@ -38,6 +41,7 @@ export class Streams implements OnModuleDestroy {
     @Inject(REALTIME_CONFIG) private readonly config: RealtimeConfig,
     private readonly metrics: RealtimeMetrics,
     private readonly wheel: TimerWheel,
+    private readonly readiness: Readiness,
   ) {}
 
   get size(): number {
@@ -97,15 +101,24 @@ export class Streams implements OnModuleDestroy {
   /** Before the HTTP server stops, which waits for its connections: ends every stream within a bounded time. */
   async onModuleDestroy(): Promise<void> {
     this.#isDraining = true;
-    const deadline = Date.now() + this.config.REALTIME_DRAIN_MS;
-    const streams = [...this.#open.keys()];
-    for (let start = 0; start < streams.length; start += DRAIN_BATCH) {
-      for (const stream of streams.slice(start, start + DRAIN_BATCH)) stream.close('draining');
-      if (start + DRAIN_BATCH < streams.length && Date.now() < deadline)
-        await delay(DRAIN_PAUSE_MS);
-    }
-    while (this.#open.size > 0 && Date.now() < deadline) await delay(10);
+    this.readiness.drain();
+    const { REALTIME_DRAIN_MS: limitMs } = this.config;
+    const deadline = performance.now() + limitMs;
+    await this.#closeEvenly(limitMs * DRAIN_SHARE);
+    while (this.#open.size > 0 && performance.now() < deadline) await delay(DRAIN_TICK_MS);
     for (const stream of [...this.#open.keys()]) stream.destroy();
+  }
+
+  async #closeEvenly(limitMs: number): Promise<void> {
+    const streams = [...this.#open.keys()];
+    const spreadMs = Math.min(streams.length * DRAIN_STEP_MS, limitMs);
+    const beganAt = performance.now();
+    for (let closed = 0; closed < streams.length;) {
+      await delay(DRAIN_TICK_MS);
+      const due = (streams.length * (performance.now() - beganAt)) / spreadMs;
+      for (const stream of streams.slice(closed, due)) stream.close('draining');
+      closed = Math.floor(due);
+    }
   }
 }
 
