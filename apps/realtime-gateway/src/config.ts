@@ -32,6 +32,8 @@ export const realtimeConfig = z.object({
   REALTIME_SSE_HEALTH_INTERVAL_MS: env.int(10_000, 100, 600_000),
   /** Shortest time between two `QueueStats` of one queue, in milliseconds. */
   REALTIME_QUEUE_STATS_INTERVAL_MS: env.int(1000, 50, 5000),
+  /** Shortest time between two `WorkerHeartbeat`s of one worker, in milliseconds. */
+  REALTIME_HEARTBEAT_INTERVAL_MS: env.int(1000, 50, 5000),
   /**
    * How long a WebSocket or SSE stream stays open, give or take a fifth, in milliseconds; 0 = for ever. gRPC streams end
    * with their connection (`GRPC_MAX_CONNECTION_AGE_SECS`).

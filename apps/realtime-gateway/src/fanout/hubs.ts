@@ -4,6 +4,7 @@ import { EventFeeds } from '@spooled/event-log';
 import { Bus } from '@spooled/nats';
 import { LOGGER, type Logger } from '@spooled/telemetry';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
+import { Heartbeats } from './heartbeats.js';
 import { JobReports } from './job-reports.js';
 import { OrganizationHub } from './organization-hub.js';
 import { QueueStats } from './queue-stats.js';
@@ -20,6 +21,7 @@ interface OpenHub {
   readonly hub: OrganizationHub;
   readonly stats: QueueStats;
   readonly reports: JobReports;
+  readonly heartbeats: Heartbeats;
 }
 
 /** The hubs of the organizations that have connections here. */
@@ -40,7 +42,7 @@ export class Hubs implements OnModuleInit {
       this.#entries.get(organizationId)?.open?.stats.note(queueName);
     });
     this.bus.onHint(workerHeartbeat, (data, organizationId) => {
-      this.#entries.get(organizationId)?.open?.hub.tell({ type: 'WorkerHeartbeat', data });
+      this.#entries.get(organizationId)?.open?.heartbeats.note(data);
     });
     const reportsOf = (organizationId: string): JobReports | undefined =>
       this.#entries.get(organizationId)?.open?.reports;
@@ -80,8 +82,9 @@ export class Hubs implements OnModuleInit {
     entry.connections -= 1;
     if (entry.connections > 0 || entry.open === undefined) return;
     this.#entries.delete(organizationId);
-    const { hub, stats, reports } = entry.open;
+    const { hub, stats, heartbeats, reports } = entry.open;
     stats.close();
+    heartbeats.close();
     reports.close();
     hub.close();
     this.feeds.release(hub.feed);
@@ -95,7 +98,10 @@ export class Hubs implements OnModuleInit {
       bus: this.bus,
       metrics: this.metrics,
       logger: this.logger,
-      onEvents: (events) => stats.noteEvents(events),
+      onEvents: (events) => {
+        stats.noteEvents(events);
+        heartbeats.noteEvents(events);
+      },
       limits: {
         maxBufferBytes: config.REALTIME_MAX_BUFFER_BYTES,
         maxBufferEvents: config.REALTIME_MAX_BUFFER_EVENTS,
@@ -104,6 +110,7 @@ export class Hubs implements OnModuleInit {
       },
     });
     const stats = new QueueStats(hub, this.bus, config.REALTIME_QUEUE_STATS_INTERVAL_MS);
-    return { hub, stats, reports: new JobReports(hub) };
+    const heartbeats = new Heartbeats(hub, config.REALTIME_HEARTBEAT_INTERVAL_MS);
+    return { hub, stats, heartbeats, reports: new JobReports(hub) };
   }
 }

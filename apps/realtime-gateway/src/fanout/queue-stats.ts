@@ -2,6 +2,7 @@ import { jobsRpc, type ControlEvent, type QueueCounters } from '@spooled/contrac
 import type { FeedEvent } from '@spooled/event-log';
 import type { Bus } from '@spooled/nats';
 import type { OrganizationHub } from './organization-hub.js';
+import { Pace } from './pace.js';
 
 /** Queues asked about in one question. */
 const BATCH = 500;
@@ -11,15 +12,15 @@ export type QueueStatsEvent = Extract<ControlEvent, { type: 'QueueStats' }>;
 /** Tells one organization's listeners how their queues stand: soon after a change, at most once per interval. */
 export class QueueStats {
   readonly #changed = new Set<string>();
-  #timer: NodeJS.Timeout | undefined;
-  #nextAt = 0;
-  #isClosed = false;
+  readonly #pace: Pace;
 
   constructor(
     private readonly hub: OrganizationHub,
     private readonly bus: Bus,
-    private readonly intervalMs: number,
-  ) {}
+    intervalMs: number,
+  ) {
+    this.#pace = new Pace(intervalMs, () => this.#tell());
+  }
 
   noteEvents(events: readonly FeedEvent[]): void {
     for (const { event } of events) if ('job_id' in event.data) this.note(event.data.queue_name);
@@ -28,33 +29,26 @@ export class QueueStats {
   /** The queue's counters may be others now. */
   note(queueName: string): void {
     this.#changed.add(queueName);
-    if (this.#timer !== undefined || this.#isClosed) return;
-    this.#timer = setTimeout(() => void this.#tell(), Math.max(0, this.#nextAt - Date.now()));
-    this.#timer.unref();
+    this.#pace.ask();
   }
 
   close(): void {
-    this.#isClosed = true;
-    clearTimeout(this.#timer);
+    this.#pace.stop();
   }
 
   async #tell(): Promise<void> {
-    this.#nextAt = Date.now() + this.intervalMs;
     const watched = [...this.#changed].filter((name) => this.hub.wants(blank(name)));
     const asked = watched.slice(0, BATCH);
     this.#changed.clear();
-    for (const name of watched.slice(BATCH)) this.#changed.add(name);
-    let failed: readonly string[] = [];
+    for (const name of watched.slice(BATCH)) this.note(name);
     try {
       for (const event of await askCounters(this.bus, this.hub.organizationId, asked)) {
         this.hub.tell(event);
       }
     } catch {
       // Counters of later are as good as counters of now.
-      failed = asked;
+      for (const name of asked) this.note(name);
     }
-    this.#timer = undefined;
-    for (const name of [...failed, ...this.#changed]) this.note(name);
   }
 }
 
