@@ -4,11 +4,11 @@ import { z } from 'zod';
 const MIB = 1024 * 1024;
 
 export const realtimeConfig = z.object({
-  /** Open WebSockets of one organization on this instance; further ones get 429. */
+  /** Open WebSockets of one organization on all instances; further ones get 429. */
   REALTIME_MAX_WS_PER_ORGANIZATION: env.int(100, 1, 1_000_000),
-  /** Open SSE streams of one organization on this instance, job and queue streams included. */
+  /** Open SSE streams of one organization on all instances, job and queue streams included. */
   REALTIME_MAX_SSE_PER_ORGANIZATION: env.int(100, 1, 1_000_000),
-  /** Open gRPC event streams of one organization on this instance. */
+  /** Open gRPC event streams of one organization on all instances. */
   REALTIME_MAX_GRPC_PER_ORGANIZATION: env.int(100, 1, 1_000_000),
   /** Bytes and events one connection may have outstanding before it counts as slow. */
   REALTIME_MAX_BUFFER_BYTES: env.int(MIB, 64 * 1024, 64 * MIB),

@@ -3,6 +3,7 @@ import { loadConfig } from '@spooled/config';
 import { REALTIME_CONFIG, realtimeConfig } from './config.js';
 import { Admission } from './fanout/admission.js';
 import { Hubs } from './fanout/hubs.js';
+import { Places } from './fanout/places.js';
 import { Pulse } from './fanout/pulse.js';
 import { RealtimeMetrics } from './fanout/realtime-metrics.js';
 import { Streams } from './fanout/streams.js';
@@ -19,6 +20,7 @@ import { EventsGateway } from './ws/events.gateway.js';
     TimerWheel,
     RealtimeMetrics,
     Hubs,
+    Places,
     Streams,
     Admission,
     Pulse,

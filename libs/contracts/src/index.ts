@@ -164,6 +164,8 @@ export { webhooksRpc } from './webhooks/webhooks.rpc.js';
 export { operationsApi } from './operations/operations.api.js';
 export { realtimeApi, streamQuery } from './realtime/realtime.api.js';
 export type { StreamQuery } from './realtime/realtime.api.js';
+export { MAX_HELD_PER_TELL, streamsHeld } from './realtime/streams-held.js';
+export type { StreamsHeld } from './realtime/streams-held.js';
 export { eventTag } from './realtime/event-tag.js';
 export { selectEvents } from './realtime/select-events.js';
 export { eventsGrpc } from './realtime/events.grpc.js';

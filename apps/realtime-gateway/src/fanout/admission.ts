@@ -3,7 +3,8 @@ import { AppError, canUseQueue, type Principal, type StreamQuery } from '@spoole
 import { eventTags, MATCH_ALL, type EventFilter } from './event-filter.js';
 import { Hubs } from './hubs.js';
 import type { OrganizationHub } from './organization-hub.js';
-import { Streams, type StreamKind } from './streams.js';
+import { Places, type StreamKind } from './places.js';
+import { Streams } from './streams.js';
 
 /** A stream's place: counted against the cap, and attached to its organization's hub. */
 export interface Seat {
@@ -19,16 +20,18 @@ export interface Seat {
 export class Admission {
   constructor(
     private readonly streams: Streams,
+    private readonly places: Places,
     private readonly hubs: Hubs,
   ) {}
 
-  /** @throws AppError `RATE_LIMIT_EXCEEDED` over the cap, `SERVICE_UNAVAILABLE` while nothing can be followed. */
+  /** @throws AppError `RATE_LIMIT_EXCEEDED` over the cap, `SERVICE_UNAVAILABLE` while nothing can be followed or the process stops. */
   async seat(
     kind: StreamKind,
     { organizationId }: Principal,
     lastEventId: string | undefined,
   ): Promise<Seat> {
-    const giveBack = this.streams.reserve(kind, organizationId);
+    this.streams.refuseWhileDraining();
+    const giveBack = this.places.take(kind, organizationId);
     try {
       const hub = await this.hubs.acquire(organizationId);
       let isHeld = true;

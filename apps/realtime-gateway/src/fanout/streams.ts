@@ -4,9 +4,7 @@ import { Readiness } from '@spooled/runtime';
 import { setTimeout as delay } from 'node:timers/promises';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
 import type { CloseReason } from './outlet.js';
-import { RealtimeMetrics } from './realtime-metrics.js';
 import { TimerWheel } from './timer-wheel.js';
-import type { Transport } from './transport.js';
 
 /** An open WebSocket, SSE or gRPC stream, as those see it who care for all of them. */
 export interface Stream {
@@ -15,31 +13,23 @@ export interface Stream {
   destroy(): void;
 }
 
-export type StreamKind = Transport['name'];
-
 /** A stop closes a stream each so many milliseconds, so that clients come back one after the other. */
 const DRAIN_STEP_MS = 5;
 /** Or all of them in this share of the time it has, when they are many: the last ones need the rest to go. */
 const DRAIN_SHARE = 0.8;
 const DRAIN_TICK_MS = 20;
-const RETRY_AFTER_SECS = 5;
 /** Share of the maximum age that is random: what was opened together must not come back together. */
 const AGE_JITTER = 0.2;
 
-/**
- * Every open stream of this process. Counts are the streams themselves, so they cannot drift; they are caps per
- * instance, not per cluster.
- */
+/** Every open stream of this process: closes them when they are old, and when the process stops. */
 @Injectable()
 export class Streams implements OnModuleDestroy {
   /** Each with what ends its ageing. */
   readonly #open = new Map<Stream, () => void>();
-  readonly #counts = new Map<string, number>();
   #isDraining = false;
 
   constructor(
     @Inject(REALTIME_CONFIG) private readonly config: RealtimeConfig,
-    private readonly metrics: RealtimeMetrics,
     private readonly wheel: TimerWheel,
     private readonly readiness: Readiness,
   ) {}
@@ -48,36 +38,11 @@ export class Streams implements OnModuleDestroy {
     return this.#open.size;
   }
 
-  /**
-   * Takes one of the organization's places. Answers a function that gives it back.
-   * @throws AppError `RATE_LIMIT_EXCEEDED` when there is none, `SERVICE_UNAVAILABLE` while draining.
-   */
-  reserve(kind: StreamKind, organizationId: string): () => void {
+  /** @throws AppError `SERVICE_UNAVAILABLE` while draining. */
+  refuseWhileDraining(): void {
     if (this.#isDraining) {
       throw new AppError('SERVICE_UNAVAILABLE', 'The server is stopping.', { retryAfterSecs: 1 });
     }
-    const key = `${kind} ${organizationId}`;
-    const count = this.#counts.get(key) ?? 0;
-    const limit = this.#limitOf(kind);
-    if (count >= limit) throw tooMany(limit);
-    this.#counts.set(key, count + 1);
-    this.metrics.connections.inc({ transport: kind });
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      const left = (this.#counts.get(key) ?? 1) - 1;
-      if (left === 0) this.#counts.delete(key);
-      else this.#counts.set(key, left);
-      this.metrics.connections.dec({ transport: kind });
-    };
-  }
-
-  #limitOf(kind: StreamKind): number {
-    const { config } = this;
-    if (kind === 'ws') return config.REALTIME_MAX_WS_PER_ORGANIZATION;
-    if (kind === 'sse') return config.REALTIME_MAX_SSE_PER_ORGANIZATION;
-    return config.REALTIME_MAX_GRPC_PER_ORGANIZATION;
   }
 
   /** A stream of a maximum age is closed around that; 0 = it may last. */
@@ -120,20 +85,4 @@ export class Streams implements OnModuleDestroy {
       closed = Math.floor(due);
     }
   }
-}
-
-function tooMany(limit: number): AppError {
-  return new AppError(
-    'RATE_LIMIT_EXCEEDED',
-    `The organization has ${limit} open streams already.`,
-    {
-      retryAfterSecs: RETRY_AFTER_SECS,
-      extra: {
-        retry_after_secs: RETRY_AFTER_SECS,
-        limit,
-        remaining: 0,
-        reset_at: new Date(Date.now() + RETRY_AFTER_SECS * 1000).toISOString(),
-      },
-    },
-  );
 }

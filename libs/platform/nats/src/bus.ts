@@ -188,13 +188,16 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     return true;
   }
 
-  /** Hears the other processes' broadcasts, never this one's own. */
-  onBroadcast<P extends z.ZodType>(spec: HintSpec<P>, hear: (payload: z.output<P>) => void): void {
-    const own = `${spec.subject}.${this.#id}`;
+  /** Hears the other processes' broadcasts, never this one's own. Each process has one name as long as it lives. */
+  onBroadcast<P extends z.ZodType>(
+    spec: HintSpec<P>,
+    hear: (payload: z.output<P>, sender: string) => void,
+  ): void {
     this.subscribe(`${spec.subject}.*`, (message) => {
-      if (message.subject === own) return;
+      const sender = message.subject.slice(spec.subject.length + 1);
+      if (sender === this.#id) return;
       const payload = this.#understand(spec, message);
-      if (payload !== undefined) hear(payload);
+      if (payload !== undefined) hear(payload, sender);
     });
   }
 

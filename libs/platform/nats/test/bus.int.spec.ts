@@ -157,6 +157,20 @@ describe('a hint', () => {
     expect(heard.waiting).toBe(0);
   });
 
+  it('tells each instance from the others, by the same name every time', async () => {
+    const [one, ...others] = [await bus(), await bus(), await bus()] as const;
+    const heard = new Signal<string>();
+    one.onBroadcast(changed, (_, sender) => heard.fire(sender));
+    await one.connection.flush();
+    const senders = [];
+    for (const other of [...others, ...others]) {
+      other.broadcast(changed, { name: 'x' });
+      senders.push(await heard.next());
+    }
+    expect(senders.slice(2)).toEqual(senders.slice(0, 2));
+    expect(new Set(senders).size).toBe(2);
+  });
+
   it('that is not understood is passed over, and so is one whose listener throws', async () => {
     const [one, two] = [await bus(), await bus()];
     const heard = new Signal<string>();
