@@ -1,5 +1,6 @@
 import { AppError, eventLogRpc, type EventBatch, type StoredEvent } from '@spooled/contracts';
 import type { Bus } from '@spooled/nats';
+import { LogPages, type LogPage } from './log-pages.js';
 import { RecentEvents } from './recent-events.js';
 
 /** A stored event and its place in the organization's log. */
@@ -31,6 +32,7 @@ export class OrganizationFeed {
   readonly #listeners = new Set<FeedListener>();
   readonly #ahead = new Map<number, EventBatch>();
   readonly #recent = new RecentEvents();
+  readonly #pages = new LogPages();
   #epoch = '';
   #position = 0;
   #isPositioned = false;
@@ -63,7 +65,8 @@ export class OrganizationFeed {
   }
 
   /**
-   * Events with `after < seq <= to`, oldest first: from memory as far as it reaches, else from the log.
+   * Events with `after < seq <= to`, oldest first: from memory as far as it reaches, else from the log, which is asked
+   * once for all who read the same part of it at about the same time.
    * @throws AppError `CURSOR_EXPIRED` when the log no longer reaches back to `after`, `SERVICE_UNAVAILABLE` when it
    * cannot be asked.
    */
@@ -75,9 +78,11 @@ export class OrganizationFeed {
         yield remembered;
         return;
       }
-      const { oldest, batches } = await this.#ask(next, to);
-      if (oldest > next + 1) throw new AppError('CURSOR_EXPIRED');
-      const events = batches.flatMap(flatten).filter(({ seq }) => seq > next && seq <= to);
+      const page = await this.#pages.after(next, () => this.#page(next, to));
+      const events = page.events.filter(({ seq }) => seq > next && seq <= to);
+      if (events[0]?.seq !== next + 1 && page.oldest > next + 1) {
+        throw new AppError('CURSOR_EXPIRED');
+      }
       const last = events.at(-1);
       if (last === undefined) return;
       next = last.seq;
@@ -117,6 +122,7 @@ export class OrganizationFeed {
 
   close(): void {
     this.#isClosed = true;
+    this.#pages.clear();
     clearTimeout(this.#timer);
     this.#listeners.clear();
   }
@@ -186,7 +192,15 @@ export class OrganizationFeed {
     this.#position = newest;
     this.#ahead.clear();
     this.#recent.clear();
+    this.#pages.clear();
     for (const listener of this.#listeners) listener.onReset();
+  }
+
+  async #page(after: number, upTo: number): Promise<LogPage> {
+    const { epoch, oldest, batches } = await this.#ask(after, upTo);
+    const page = { events: batches.flatMap(flatten), oldest };
+    if (epoch === this.#epoch && !this.#isClosed) this.#pages.keep(page);
+    return page;
   }
 
   #ask(after: number, upTo: number | null = null) {

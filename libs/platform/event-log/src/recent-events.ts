@@ -49,7 +49,7 @@ export class RecentEvents {
 }
 
 /** About how many bytes an event holds; only results and error texts can be large. */
-function sizeOf({ event }: FeedEvent): number {
+export function sizeOf({ event }: FeedEvent): number {
   if (event.type === 'JobFailed') return USUAL_BYTES + event.data.error.length;
   if (event.type !== 'JobCompleted' || event.data.result === undefined) return USUAL_BYTES;
   return USUAL_BYTES + JSON.stringify(event.data.result).length;

@@ -209,7 +209,38 @@ describe('reading back', () => {
     expect(await feed.oldest()).toBe(3);
     await world.owner.query('delete from events.log where organization_id = $1', [id]);
     expect(await feed.oldest()).toBe(5);
-    await expect(readAll(feed, 3, 4)).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
+    // It was read a moment ago.
+    expect(marks(await readAll(feed, 3, 4))).toEqual(['d']);
+  });
+
+  it('of a log that is empty by now is refused as expired', async () => {
+    const id = randomUUID();
+    await world.append([entry(id, 'a', 'b')]);
+    await world.owner.query('delete from events.log where organization_id = $1', [id]);
+    const { feed } = await world.follow(id);
+    await expect(readAll(feed, 1, 2)).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
+  });
+
+  it('by a thousand at once, from anywhere, costs the log a few questions', async () => {
+    const id = randomUUID();
+    await store(
+      id,
+      Array.from({ length: 500 }, () => 2),
+    );
+    const { feed } = await world.follow(id);
+    let asked = 0;
+    const { bus } = world;
+    const questions = bus.connection.subscribe(eventLogRpc.replay.subject, {
+      callback: () => void (asked += 1),
+    });
+    await bus.connection.flush();
+    const from = Array.from({ length: 1000 }, (_, index) => (index * 617) % 1000);
+    const read = await Promise.all(from.map((after) => readAll(feed, after, 1000)));
+    for (const [index, events] of read.entries()) {
+      expect(events.map(({ seq }) => seq)).toEqual(sequence(1000 - from[index]!, from[index]! + 1));
+    }
+    questions.unsubscribe();
+    expect(asked).toBeLessThan(80);
   });
 });
 
