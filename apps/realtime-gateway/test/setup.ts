@@ -125,7 +125,7 @@ export class TestGateway {
   private constructor(
     private readonly database: TestDatabase,
     readonly nats: Awaited<ReturnType<typeof natsServer>>,
-    private readonly others: INestApplicationContext,
+    readonly others: INestApplicationContext,
     readonly neighbours: Neighbours,
   ) {}
 
@@ -251,12 +251,17 @@ export class TestGateway {
   }
 
   async metric(name: string): Promise<number> {
-    const text = await this.context.get(Metrics).exposition();
-    return text
-      .split('\n')
-      .filter((line) => line.startsWith(name))
-      .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
+    return metricOf(this.context.get(Metrics), name);
   }
+}
+
+/** Sum of the lines that begin so. */
+export async function metricOf(metrics: Metrics, name: string): Promise<number> {
+  const text = await metrics.exposition();
+  return text
+    .split('\n')
+    .filter((line) => line.startsWith(name))
+    .reduce((sum, line) => sum + Number(line.split(' ').at(-1)), 0);
 }
 
 /** Stored events among what a WebSocket got. */
