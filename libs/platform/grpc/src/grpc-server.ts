@@ -13,7 +13,7 @@ import type { GrpcSpec } from '@spooled/contracts';
 import { listenProblem } from '@spooled/http';
 import { HealthImplementation } from 'grpc-health-check';
 import { readFile } from 'node:fs/promises';
-import { isIPv6 } from 'node:net';
+import { isIPv6, type Server as Listener, type Socket } from 'node:net';
 import { GRPC_CONFIG, type GrpcConfig } from './grpc.config.js';
 import { grpcMethodOf } from './grpc.decorator.js';
 import { MethodBinding } from './method-binding.js';
@@ -23,6 +23,8 @@ import { descriptors, serviceDefinition } from './protos.js';
 const MAX_MESSAGE_BYTES = 8 * 1024 * 1024;
 const KEEPALIVE_MS = 10_000;
 const SECOND_MS = 1000;
+/** After the drain, how long a connection whose client does not close it may stay, in milliseconds. */
+const HANG_UP_MS = 500;
 
 /**
  * The process's gRPC server: one bare grpc-js server. Methods marked with `@Grpc` are found and bound when the
@@ -35,6 +37,7 @@ export class GrpcServer
   readonly #server: Server;
   readonly #health = new HealthImplementation({ '': 'SERVING' });
   readonly #services: string[] = [];
+  readonly #sockets = new Set<Socket>();
   #port: number | undefined;
 
   constructor(
@@ -71,6 +74,7 @@ export class GrpcServer
         else reject(bindProblem(error, port));
       });
     });
+    this.#followSockets();
   }
 
   /** First of all: whoever asks sends no more here. */
@@ -84,7 +88,27 @@ export class GrpcServer
     this.binding.endStreams();
     // Not `forceShutdown` after a time: it finds no connection when channelz is off.
     this.#server.drain(this.#address(this.#port), this.config.GRPC_DRAIN_MS);
+    const hangUp = setTimeout(() => {
+      for (const socket of this.#sockets) socket.destroy();
+    }, this.config.GRPC_DRAIN_MS + HANG_UP_MS);
     await new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    clearTimeout(hangUp);
+  }
+
+  /**
+   * A session that is closed waits for its client to close the connection, if it takes for ever, and grpc-js waits with
+   * it. It shows its listeners to nobody.
+   */
+  #followSockets(): void {
+    const { http2Servers } = this.#server as unknown as {
+      readonly http2Servers: ReadonlyMap<Listener, unknown>;
+    };
+    for (const listener of http2Servers.keys()) {
+      listener.on('connection', (socket) => {
+        this.#sockets.add(socket);
+        socket.once('close', () => this.#sockets.delete(socket));
+      });
+    }
   }
 
   #addServices(): void {

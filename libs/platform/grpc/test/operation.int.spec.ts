@@ -17,9 +17,9 @@ import { protoPath } from 'grpc-health-check';
 import { execFileSync } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, readFileSync, rmSync } from 'node:fs';
-import { connect } from 'node:http2';
+import { connect as connectHttp2 } from 'node:http2';
 import { createRequire } from 'node:module';
-import { createServer } from 'node:net';
+import { connect, createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import path from 'node:path';
 import descriptor from 'protobufjs/ext/descriptor/index.js';
@@ -275,7 +275,7 @@ describe('a connection of some age', () => {
       await end.promise;
       stream.write(job('late'));
     };
-    const session = connect(`http://127.0.0.1:${world.port}`);
+    const session = connectHttp2(`http://127.0.0.1:${world.port}`);
     const aged = once(session, 'goaway');
     const call = session.request({
       ':method': 'POST',
@@ -297,6 +297,24 @@ describe('a connection of some age', () => {
     expect(ended).toMatchObject({ 'grpc-status': '0' });
     expect(text).toContain('late');
     session.close();
+  });
+});
+
+describe('a client that never closes its connection', () => {
+  it('does not hold up a stop', async () => {
+    world = await World.setup({ GRPC_DRAIN_MS: '500' });
+    const socket = connect({ port: world.port, host: '127.0.0.1', allowHalfOpen: true });
+    socket.on('error', () => undefined);
+    const closed = once(socket, 'close');
+    // Source: RFC 9113 §3.4, and an empty SETTINGS frame
+    socket.write(Buffer.from('PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n'));
+    socket.write(Buffer.from([0, 0, 0, 4, 0, 0, 0, 0, 0]));
+    await once(socket, 'data');
+    const began = Date.now();
+    await world.context.close();
+    expect(Date.now() - began).toBeLessThan(4000);
+    socket.destroy();
+    await closed;
   });
 });
 
