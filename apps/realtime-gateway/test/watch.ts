@@ -78,7 +78,7 @@ const grpc: WatchTransport = {
       last_event_id: after ?? '',
     });
     // The first message says that the subscription stands, as the head does elsewhere.
-    await Promise.race([stream.waitFor(() => true), stream.ended]);
+    await Promise.race([stream.waitFor(() => true).catch(() => undefined), stream.ended]);
     return watching(
       () => stream.wires,
       stream.ended,

@@ -2,7 +2,7 @@ import { z } from 'zod';
 import { hint } from '../rpc.js';
 import { hintSubject } from '../subjects.js';
 
-/** Lines of one message; they take about 60 bytes each, and the bus carries 1 MB. */
+/** Lines of one message; they take about 50 bytes each, and the bus carries 1 MB. */
 export const MAX_HELD_PER_TELL = 5000;
 
 /** Open streams that one gateway holds, so that all of them keep an organization's caps together. */
