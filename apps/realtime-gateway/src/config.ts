@@ -34,10 +34,7 @@ export const realtimeConfig = z.object({
   REALTIME_QUEUE_STATS_INTERVAL_MS: env.int(1000, 50, 5000),
   /** Shortest time between two `WorkerHeartbeat`s of one worker, in milliseconds. */
   REALTIME_HEARTBEAT_INTERVAL_MS: env.int(1000, 50, 5000),
-  /**
-   * How long a WebSocket or SSE stream stays open, give or take a fifth, in milliseconds; 0 = for ever. gRPC streams end
-   * with their connection (`GRPC_MAX_CONNECTION_AGE_SECS`).
-   */
+  /** How long a stream stays open, give or take a fifth, in milliseconds; 0 = for ever. */
   REALTIME_MAX_STREAM_AGE_MS: env.int(2_700_000, 0, 604_800_000),
   /** Longest time a stop spends on closing streams, in milliseconds. */
   REALTIME_DRAIN_MS: env.int(5000, 100, 30_000),

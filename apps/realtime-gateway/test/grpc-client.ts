@@ -42,8 +42,8 @@ export interface GrpcEnd {
 export class GrpcWatcher {
   readonly messages: GrpcEventMessage[] = [];
   readonly ended: Promise<GrpcEnd>;
-  /** The response headers arrived. */
-  isOpen = false;
+  /** Of the response, once they arrived. */
+  headers: Metadata | undefined;
   readonly #client: GrpcClient;
   readonly #call: ClientReadableStream<GrpcMessage>;
 
@@ -55,7 +55,7 @@ export class GrpcWatcher {
   ) {
     this.#client = grpcClient('spooled.v1.EventService', port, { channel });
     this.#call = this.#client.stream('SubscribeEvents', { ...request }, headers);
-    this.#call.on('metadata', () => (this.isOpen = true));
+    this.#call.on('metadata', (metadata) => (this.headers = metadata));
     this.#call.on('data', (message: GrpcMessage) => {
       this.messages.push(plainMessage(message) as unknown as GrpcEventMessage);
     });
@@ -83,6 +83,10 @@ export class GrpcWatcher {
 
   get types(): string[] {
     return this.messages.map(({ type }) => type);
+  }
+
+  get isOpen(): boolean {
+    return this.headers !== undefined;
   }
 
   /** Stops reading, so that the window of the stream fills up. */

@@ -36,6 +36,10 @@ describe('a subscription', () => {
     await gateway.append(caller, created('after'));
     await eventually(() => expect(jobs(watcher)).toEqual(['after']));
     expect(watcher.messages[0]).toMatchObject({ id: '', type: 'Ping', name: 'ping' });
+    const [cursor] = watcher.headers!.get('last-event-id');
+    expect(cursor).toMatch(/-1$/);
+    const again = await subscribe(caller, { last_event_id: String(cursor) });
+    await eventually(() => expect(jobs(again)).toEqual(['after']));
     expect(watcher.types.filter((type) => type === 'Ping')).toHaveLength(1);
   });
 

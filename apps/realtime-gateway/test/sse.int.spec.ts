@@ -39,7 +39,10 @@ describe('GET /events', () => {
       'x-ratelimit-limit': expect.any(String),
     });
     expect(stream.headers.get('content-encoding')).toBeNull();
-    expect(await connected(stream)).toMatch(/-2$/);
+    const cursor = await connected(stream);
+    expect(cursor).toMatch(/-2$/);
+    // What EventSource comes back with, if the stream breaks before an event came.
+    await eventually(() => expect(stream.lastEventId).toBe(cursor));
     expect(stream.retryMs).toBe(3000);
     expect(stream.events).toEqual([]);
   });

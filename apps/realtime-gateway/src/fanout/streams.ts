@@ -45,9 +45,8 @@ export class Streams implements OnModuleDestroy {
     }
   }
 
-  /** A stream of a maximum age is closed around that; 0 = it may last. */
-  add(stream: Stream, maxAgeMs: number): void {
-    this.#open.set(stream, this.#age(stream, maxAgeMs));
+  add(stream: Stream): void {
+    this.#open.set(stream, this.#age(stream));
     if (this.#isDraining) stream.close('draining');
   }
 
@@ -57,7 +56,8 @@ export class Streams implements OnModuleDestroy {
   }
 
   /** No client may come to rely on a stream that lasts: a deploy, which ends them all, is nothing new to it. */
-  #age(stream: Stream, maxAgeMs: number): () => void {
+  #age(stream: Stream): () => void {
+    const { REALTIME_MAX_STREAM_AGE_MS: maxAgeMs } = this.config;
     if (maxAgeMs === 0) return () => undefined;
     const jitter = 1 + AGE_JITTER * (2 * Math.random() - 1);
     return this.wheel.every(maxAgeMs * jitter, () => stream.close('aged'));

@@ -58,10 +58,9 @@ export class EventsGrpc {
       this.wheel.every(pingIntervalMs / CHECKS_PER_SILENCE, () => stream.checkSilence()),
       this.wheel.every(pingIntervalMs, () => stream.tellHealth()),
     ];
-    // Its age is that of its connection, which the server ends: a new call on an old connection moves nothing.
-    this.streams.add(stream, 0);
+    this.streams.add(stream);
     try {
-      call.stream.open();
+      call.stream.open({ 'last-event-id': seat.hub.cursor(seat.after) });
       await stream.run(call.signal);
     } finally {
       for (const stop of stops) stop();

@@ -10,7 +10,7 @@ import type { Stream } from '../fanout/streams.js';
 import type { Transport } from '../fanout/transport.js';
 import { MessageSocket, type MessageSink } from './message-socket.js';
 
-/** How the call fails. Lost credentials and old connections are the platform's to end. */
+/** How the call fails. Lost credentials are the platform's to end. */
 const ERRORS: Readonly<Partial<Record<CloseReason, () => AppError>>> = {
   slow: () =>
     new AppError(
@@ -20,6 +20,10 @@ const ERRORS: Readonly<Partial<Record<CloseReason, () => AppError>>> = {
     ),
   draining: () =>
     new AppError('SERVICE_UNAVAILABLE', 'The server is stopping.', { retryAfterSecs: 1 }),
+  aged: () =>
+    new AppError('SERVICE_UNAVAILABLE', 'Open for long; resume after the last event received.', {
+      retryAfterSecs: 1,
+    }),
   internal: () => new AppError('INTERNAL_ERROR'),
 };
 

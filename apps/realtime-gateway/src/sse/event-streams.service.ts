@@ -269,7 +269,7 @@ export class EventStreams {
       this.streams.remove(stream);
       this.metrics.closed.inc({ transport: 'sse', code: stream.closedBecause ?? 'client' });
     });
-    this.streams.add(stream, this.config.REALTIME_MAX_STREAM_AGE_MS);
+    this.streams.add(stream);
     return stream;
   }
 }

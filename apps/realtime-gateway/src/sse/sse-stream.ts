@@ -75,10 +75,13 @@ export class SseStream implements Stream, Outlet, Watched {
     return this.#closedBecause;
   }
 
-  /** The subscription stands already: a client that sees the first comment misses nothing after its cursor. */
+  /**
+   * The subscription stands already: a client that sees the first comment misses nothing after its cursor. `EventSource`
+   * takes it from the `id`, so that it is good even if no event comes before the stream breaks.
+   */
   start(first: readonly Message[] = []): void {
     const cursor = this.#options.seat.hub.cursor(this.#reader.position);
-    this.#comment(`: connected ${cursor}\nretry: ${RETRY_MS}\n\n`);
+    this.#comment(`: connected ${cursor}\nid: ${cursor}\nretry: ${RETRY_MS}\n\n`);
     for (const message of first) this.send(message);
     this.#reader.start();
   }

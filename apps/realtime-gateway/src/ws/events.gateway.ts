@@ -96,7 +96,7 @@ export class EventsGateway implements OnModuleInit {
       this.metrics.closed.inc({ transport: 'ws', code });
     });
     connection.start();
-    this.streams.add(connection, this.config.REALTIME_MAX_STREAM_AGE_MS);
+    this.streams.add(connection);
   }
 
   /** A new credential for an open connection must be of the same organization. */

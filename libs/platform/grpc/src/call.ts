@@ -25,8 +25,8 @@ interface StreamCaller extends Caller {
 
 /** The sending end of a stream. */
 export interface Outgoing<M> {
-  /** Sends the response headers now; the first message does so otherwise. */
-  open(): void;
+  /** Sends the response headers now, these among them; the first message does so otherwise. */
+  open(headers?: Readonly<Record<string, string>>): void;
   /** Hands a message over, or its bytes when it is encoded already. */
   write(message: M | Buffer): void;
   /** Messages handed over and not yet passed on to the client: its window is full, or they are only just on the way. */

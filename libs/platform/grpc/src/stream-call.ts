@@ -70,10 +70,12 @@ export class StreamCall implements Watched, Outgoing<unknown> {
     this.#onAccess.push(run);
   }
 
-  open(): void {
+  open(headers: Readonly<Record<string, string>> = {}): void {
     if (this.#isOpen || this.signal.aborted) return;
     this.#isOpen = true;
-    this.#raw.sendMetadata(new Metadata());
+    const metadata = new Metadata();
+    for (const [name, value] of Object.entries(headers)) metadata.set(name, value);
+    this.#raw.sendMetadata(metadata);
   }
 
   write(message: unknown): void {

@@ -2,7 +2,8 @@ import { onCleanUp } from './clean-up.js';
 import { eventually } from './eventually.js';
 
 export interface SseEvent {
-  id?: string;
+  /** Of its own lines; `EventSource` shows the newest one that came before, too. */
+  id?: string | undefined;
   /** `message` when the stream names none. */
   event: string;
   data: string;
@@ -91,6 +92,7 @@ class SseParser {
   lastEventId: string | undefined;
   retryMs: number | undefined;
   private rest = '';
+  private id: string | undefined;
   private event = '';
   private data: string[] = [];
 
@@ -110,15 +112,16 @@ class SseParser {
     if (name === '') this.comments.push(value);
     else if (name === 'event') this.event = value;
     else if (name === 'data') this.data.push(value);
-    else if (name === 'id') this.lastEventId = value;
+    else if (name === 'id') this.lastEventId = this.id = value;
     else if (name === 'retry') this.retryMs = Number(value);
   }
 
   private dispatch(): void {
     if (this.data.length > 0) {
-      const id = this.lastEventId;
+      const { id } = this;
       this.events.push({ id, event: this.event || 'message', data: this.data.join('\n') });
     }
+    this.id = undefined;
     this.event = '';
     this.data = [];
   }
