@@ -104,12 +104,18 @@ export class GrpcWatcher {
   }
 
   /** The first message that matches, received or yet to come. */
-  waitFor(matches: (message: GrpcEventMessage) => boolean): Promise<GrpcEventMessage> {
-    return eventually(() => {
-      const found = this.messages.find(matches);
-      if (found === undefined) throw new Error(`only ${JSON.stringify(this.wires.slice(-20))}`);
-      return found;
-    });
+  waitFor(
+    matches: (message: GrpcEventMessage) => boolean,
+    timeoutMs?: number,
+  ): Promise<GrpcEventMessage> {
+    return eventually(
+      () => {
+        const found = this.messages.find(matches);
+        if (found === undefined) throw new Error(`only ${JSON.stringify(this.wires.slice(-20))}`);
+        return found;
+      },
+      timeoutMs === undefined ? {} : { timeoutMs },
+    );
   }
 }
 

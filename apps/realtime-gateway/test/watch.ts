@@ -68,6 +68,9 @@ const sse: WatchTransport = {
   },
 };
 
+/** One of hundreds that are opened at once. */
+const OPEN_MS = 30_000;
+
 const grpc: WatchTransport = {
   port: grpcPort,
   watch: async (port, { credential }, { queue, job, events, after }) => {
@@ -78,7 +81,8 @@ const grpc: WatchTransport = {
       last_event_id: after ?? '',
     });
     // The first message says that the subscription stands, as the head does elsewhere.
-    await Promise.race([stream.waitFor(() => true).catch(() => undefined), stream.ended]);
+    const first = stream.waitFor(() => true, OPEN_MS).catch(() => undefined);
+    await Promise.race([first, stream.ended]);
     return watching(
       () => stream.wires,
       stream.ended,
