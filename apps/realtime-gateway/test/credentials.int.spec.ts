@@ -56,6 +56,55 @@ const losses: Record<string, (caller: Caller) => void> = {
   },
 };
 
+describe('a browser ticket in production', () => {
+  const KNOWN = 'https://page.example';
+  let before: TestGateway['context'];
+  beforeAll(async () => {
+    before = gateway.context;
+    await gateway.boot({ SPOOLED_ENV: 'production', CORS_ALLOWED_ORIGINS: KNOWN });
+  });
+  afterAll(() => {
+    gateway.context = before;
+    Object.assign(process.env, { SPOOLED_ENV: 'test', CORS_ALLOWED_ORIGINS: '' });
+  });
+
+  const open = {
+    WebSocket: (ticket: string, headers: Record<string, string>) =>
+      gateway.ws(null, { ticket }, headers).then(
+        () => 'open',
+        (error: Error) => error.message,
+      ),
+    SSE: async (ticket: string, headers: Record<string, string>) => {
+      const { status, events, ended } = await gateway.sse(
+        null,
+        `/events?ticket=${ticket}`,
+        headers,
+      );
+      if (status === 200) return 'open';
+      await ended;
+      return `HTTP ${status}: ACCESS_DENIED ${JSON.stringify(events)}`;
+    },
+  };
+
+  it.each(Object.entries(open))('opens a %s from pages that are known', async (_, attempt) => {
+    const ticket = () => gateway.ticket(gateway.caller(), undefined);
+    for (const origin of ['https://evil.example', 'null', `${KNOWN}.evil.example`, 'nonsense']) {
+      const refused = ticket();
+      expect(await attempt(refused, { origin })).toMatch(/HTTP 403: .*ACCESS_DENIED/);
+      // It was not used up by that.
+      expect(await attempt(refused, { origin: KNOWN })).toBe('open');
+    }
+    expect(await attempt(ticket(), {})).toBe('open');
+    expect(await attempt(ticket(), { origin: `http://127.0.0.1:${gateway.port}` })).toBe('open');
+  });
+
+  it('is asked for where it comes from, and a key is not', async () => {
+    const { credential } = gateway.caller();
+    const headers = { origin: 'https://evil.example' };
+    await gateway.ws(null, { token: credential }, headers);
+  });
+});
+
 describe(`a credential with ${STREAMS} streams of each transport on two instances`, () => {
   it.each(Object.entries(losses))(
     'that %s ends them all within five seconds, and delivers nothing afterwards',

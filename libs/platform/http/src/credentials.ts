@@ -8,6 +8,7 @@ import {
 import { createHash, timingSafeEqual } from 'node:crypto';
 import type { IncomingHttpHeaders } from 'node:http';
 import type { Secret } from '@spooled/config';
+import type { HttpConfig } from './http.config.js';
 import type { PrincipalResolver } from './principal-resolver.js';
 
 /** Query parameters that may carry a credential, on streams only; browsers cannot send headers there. */
@@ -35,6 +36,21 @@ export function credentialOf(
     if (typeof value === 'string' && value !== '') return value;
   }
   return undefined;
+}
+
+/**
+ * A browser ticket travels with a page: outside development only from our own pages and those we know.
+ * @throws AppError `ACCESS_DENIED`
+ */
+export function requireKnownOrigin(
+  config: Pick<HttpConfig, 'isDevelopment' | 'CORS_ALLOWED_ORIGINS'>,
+  { origin, host }: IncomingHttpHeaders,
+  query: Readonly<Record<string, unknown>>,
+): void {
+  if (config.isDevelopment || origin === undefined || query['ticket'] === undefined) return;
+  const isOwn = URL.canParse(origin) && new URL(origin).host === host;
+  if (isOwn || config.CORS_ALLOWED_ORIGINS.includes(origin)) return;
+  throw new AppError('ACCESS_DENIED', 'This origin may not open streams.');
 }
 
 /** @throws AppError `UNAUTHORIZED` without a good credential, `SERVICE_UNAVAILABLE` when nobody can tell. */

@@ -2,7 +2,14 @@ import { AppError, fullPath, type RouteSpec } from '@spooled/contracts';
 import type { Metrics } from '@spooled/telemetry';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { IncomingHttpHeaders } from 'node:http';
-import { authenticate, authorize, credentialOf, isSameSecret, type Caller } from './credentials.js';
+import {
+  authenticate,
+  authorize,
+  credentialOf,
+  isSameSecret,
+  requireKnownOrigin,
+  type Caller,
+} from './credentials.js';
 import { parsePart } from './error-body.js';
 import type { HttpConfig } from './http.config.js';
 import type { InFlight } from './in-flight.js';
@@ -84,6 +91,7 @@ export class RouteBinding {
       return undefined;
     }
     const query = spec.auth === 'stream' ? (request.query as Record<string, unknown>) : undefined;
+    if (query !== undefined) requireKnownOrigin(this.config, request.headers, query);
     const caller = await authenticate(
       this.resolver,
       spec.auth,

@@ -3,7 +3,7 @@ import type { Logger } from '@spooled/telemetry';
 import { STATUS_CODES, type IncomingMessage } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
-import { authenticate, authorize, credentialOf } from './credentials.js';
+import { authenticate, authorize, credentialOf, requireKnownOrigin } from './credentials.js';
 import { errorReply, isServerFault, parsePart } from './error-body.js';
 import type { HttpConfig } from './http.config.js';
 import type { PrincipalResolver } from './principal-resolver.js';
@@ -53,7 +53,7 @@ export class UpgradeRoutes {
       if (route === undefined) throw new AppError('NOT_FOUND', 'There is no such route.');
       const query = Object.fromEntries(url.searchParams);
       const credential = credentialOf(request.headers, query);
-      this.#checkOrigin(request, query);
+      requireKnownOrigin(this.config, request.headers, query);
       const caller = await authenticate(this.resolver, route.spec.auth, credential);
       const verdict = this.traffic.admit(caller.principal);
       headers = { ...headers, ...texts(verdict.headers) };
@@ -75,15 +75,6 @@ export class UpgradeRoutes {
     } finally {
       socket.off('error', ignore);
       if (socket.destroyed) socket.on('error', ignore);
-    }
-  }
-
-  /** A browser ticket travels with a page: outside development only from the pages we know. */
-  #checkOrigin(request: IncomingMessage, query: Readonly<Record<string, string>>): void {
-    const { origin } = request.headers;
-    if (this.config.isDevelopment || origin === undefined || query['ticket'] === undefined) return;
-    if (!this.config.CORS_ALLOWED_ORIGINS.includes(origin)) {
-      throw new AppError('ACCESS_DENIED', 'This origin may not open streams.');
     }
   }
 }
