@@ -25,6 +25,7 @@ const platformOrder = {
   http: ['config', 'telemetry', 'runtime', 'postgres', 'nats'],
   access: ['config', 'telemetry', 'runtime', 'nats', 'http'],
   grpc: ['config', 'telemetry', 'runtime', 'nats', 'http', 'access'],
+  audit: ['config', 'telemetry', 'runtime', 'postgres'],
   'event-log': ['config', 'telemetry', 'runtime', 'nats', 'postgres'],
   // Starts servers for the laptop and the tests; knows nothing of how services run.
   embedded: [],
@@ -92,7 +93,7 @@ const bans = {
       'domain/ is pure: it imports the contracts and its siblings, and gets the rest as arguments.',
   },
   storeOutwards: {
-    regex: '^@spooled/(?!(contracts|postgres|event-log|telemetry)$)',
+    regex: '^@spooled/(?!(contracts|postgres|event-log|audit|telemetry)$)',
     message: 'store/ binds, runs and maps; whoever needs more than the database is a service.',
   },
 };

@@ -1,3 +1,4 @@
+import { auditMigrations } from '@spooled/audit';
 import { migrations as auth } from '@spooled/auth';
 import { eventLogMigrations } from '@spooled/event-log';
 import { migrations as jobs } from '@spooled/job-api';
@@ -7,5 +8,12 @@ import { migrations as workers } from '@spooled/worker-registry';
 
 /** Brings the schemas of all rooms up to date; `url` must belong to the owner of the database. */
 export async function migrateAll(url: string): Promise<void> {
-  await runMigrations(url, [...eventLogMigrations, ...auth, ...jobs, ...workers, ...schedules]);
+  await runMigrations(url, [
+    ...eventLogMigrations,
+    ...auditMigrations,
+    ...auth,
+    ...jobs,
+    ...workers,
+    ...schedules,
+  ]);
 }

@@ -57,6 +57,8 @@ export type {
   TicketRequest,
   Validation,
 } from './auth/auth.api.js';
+export { auditAction, auditActor, auditApi } from './audit/audit.api.js';
+export type { AuditAction, AuditActor, AuditEntryWire, AuditQuery } from './audit/audit.api.js';
 export { organizationsApi, reservedSlugs, slug } from './auth/organizations.api.js';
 export type {
   CreatedOrganization,

@@ -1,0 +1,3 @@
+export { adminActor, keyActor, recordAction, systemActor } from './audit.js';
+export type { AuditEntry } from './audit.js';
+export { auditMigrations } from './migrations.js';
