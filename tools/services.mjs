@@ -22,7 +22,7 @@ const baseGrpcPort = Number(process.env.SPOOLED_BASE_GRPC_PORT ?? 50_051);
 const services = [
   {
     name: 'auth',
-    paths: ['/auth', '/organizations', '/api-keys', '/billing', '/admin'],
+    paths: ['/auth', '/organizations', '/api-keys', '/billing', '/admin', '/audit'],
   },
   {
     name: 'job-api',

@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { PostgresModule } from '@spooled/postgres';
 import { AdminController } from './admin/admin.controller.js';
+import { AuditController } from './audit/audit.controller.js';
+import { AuditTrailRepository } from './audit/store/audit-trail.repository.js';
 import { AUTH_CONFIG, loadAuthConfig } from './config.js';
 import { AuthChanges } from './credentials/auth-changes.js';
 import { CredentialsResponder } from './credentials/credentials.responder.js';
@@ -13,10 +15,14 @@ import { LastUsed } from './keys/last-used.js';
 import { PepperGuard } from './keys/pepper-guard.js';
 import { KeyRepository } from './keys/store/key.repository.js';
 import { ExpiryPruner } from './maintenance/expiry-pruner.js';
+import { RemovalFinisher } from './maintenance/removal-finisher.js';
 import { OrganizationsController } from './organizations/organizations.controller.js';
 import { OrganizationsService } from './organizations/organizations.service.js';
 import { Registration } from './organizations/registration.js';
+import { RemovalService } from './organizations/removal.service.js';
+import { SlugsService } from './organizations/slugs.service.js';
 import { OrganizationRepository } from './organizations/store/organization.repository.js';
+import { RemovalRepository } from './organizations/store/removal.repository.js';
 import { UsageService } from './organizations/usage.service.js';
 import { SessionRepository } from './tokens/store/session.repository.js';
 import { TokenSigner } from './tokens/token-signer.js';
@@ -44,15 +50,21 @@ export { migrations } from './migrations/index.js';
     OrganizationsService,
     Registration,
     UsageService,
+    SlugsService,
+    RemovalRepository,
+    RemovalService,
+    AuditTrailRepository,
     KeysService,
     TokensService,
     OrganizationsController,
     KeysController,
     TokensController,
     AdminController,
+    AuditController,
     CredentialsResponder,
     PepperGuard,
     ExpiryPruner,
+    RemovalFinisher,
     DemoOrganization,
   ],
   exports: [DemoOrganization],

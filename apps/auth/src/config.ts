@@ -22,6 +22,11 @@ const settings = z.object({
   ADMIN_API_KEY: env.secret().optional(),
   /** Who may create organizations without an invitation: anyone, the administrator, nobody. */
   REGISTRATION_MODE: z.enum(['open', 'closed', 'invite']).default('open'),
+  /** Where clients reach us, such as `https://queue.example.com`; unset = as the request says. */
+  EXTERNAL_URL: z
+    .url({ protocol: /^https?$/ })
+    .transform((value) => value.replace(/\/+$/, ''))
+    .optional(),
 });
 
 export type AuthConfig = z.output<typeof settings> & {

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { systemActor } from '@spooled/audit';
 import { AppError } from '@spooled/contracts';
 import { OrganizationsService } from './organizations/organizations.service.js';
 import { OrganizationRepository } from './organizations/store/organization.repository.js';
@@ -24,7 +25,8 @@ export class DemoOrganization {
     const existing = await this.repository.findIdBySlug(SLUG);
     if (existing !== null) return { organizationId: existing, apiKey: null };
     try {
-      const made = await this.organizations.create({ name: 'Demo', slug: SLUG }, 'enterprise');
+      const request = { name: 'Demo', slug: SLUG };
+      const made = await this.organizations.create(request, 'enterprise', systemActor);
       return { organizationId: made.organization.id, apiKey: made.api_key.key };
     } catch (error) {
       // Another process made it between the look and the insert.

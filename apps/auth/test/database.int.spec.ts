@@ -1,3 +1,4 @@
+import { auditMigrations } from '@spooled/audit';
 import { runMigrations } from '@spooled/postgres';
 import { Readiness } from '@spooled/runtime';
 import { eventually, postgresServer, type PostgresServer } from '@spooled/testing';
@@ -34,7 +35,7 @@ function ownedUrl(): string {
 
 describe('a database of an owner that is no superuser', () => {
   it('is migrated and served, is waited for while it is away, and taken up again when it is back', async () => {
-    await runMigrations(ownedUrl(), migrations);
+    await runMigrations(ownedUrl(), [...auditMigrations, ...migrations]);
     const drop = () => Promise.resolve();
     const service = await TestService.on({ url: ownedUrl(), drop });
     try {
@@ -70,6 +71,6 @@ describe('a database of an owner that is no superuser', () => {
   });
 
   it('can be migrated again without a change', async () => {
-    await runMigrations(ownedUrl(), migrations);
+    await runMigrations(ownedUrl(), [...auditMigrations, ...migrations]);
   });
 });

@@ -25,7 +25,7 @@ describe('POST /organizations', () => {
       slug,
       plan_tier: 'free',
       billing_email: 'Owner@Acme.example',
-      settings: { webhook_token: expect.stringMatching(/^whk_[A-Za-z0-9_-]{43}$/) },
+      settings: { webhook_token: expect.stringMatching(/^whk_[A-Za-z0-9_-]{32}$/) },
       custom_limits: null,
       stripe_customer_id: null,
       stripe_subscription_id: null,

@@ -1,5 +1,6 @@
 import { NestFactory } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
+import { auditMigrations, systemActor } from '@spooled/audit';
 import type { PlanTier, SessionGrant } from '@spooled/contracts';
 import { HttpServer } from '@spooled/http';
 import { Database, runMigrations } from '@spooled/postgres';
@@ -40,7 +41,7 @@ export class TestService {
 
   static async start(): Promise<TestService> {
     const database = await testDatabase({ isEmpty: true });
-    await runMigrations(database.url, migrations);
+    await runMigrations(database.url, [...auditMigrations, ...migrations]);
     const service = await TestService.on(database);
     await service.boot();
     return service;
@@ -118,7 +119,8 @@ export class TestService {
     planTier: PlanTier = 'pro',
   ): Promise<{ id: string; slug: string; key: string; keyId: string }> {
     const request = { name: 'Test organization', slug: freshSlug() };
-    const made = await this.context.get(OrganizationsService).create(request, planTier);
+    const organizations = this.context.get(OrganizationsService);
+    const made = await organizations.create(request, planTier, systemActor);
     const { id, slug } = made.organization;
     return { id, slug, key: made.api_key.key, keyId: made.api_key.id };
   }
@@ -131,7 +133,9 @@ export class TestService {
     return this.context
       .get(Database)
       .transaction([organizationId], (tx) =>
-        this.context.get(KeysService).issue(tx, organizationId, { name: 'Another', ...over }),
+        this.context
+          .get(KeysService)
+          .issue(tx, organizationId, { name: 'Another', ...over }, systemActor),
       );
   }
 

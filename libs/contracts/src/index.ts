@@ -59,13 +59,17 @@ export type {
 } from './auth/auth.api.js';
 export { auditAction, auditActor, auditApi } from './audit/audit.api.js';
 export type { AuditAction, AuditActor, AuditEntryWire, AuditQuery } from './audit/audit.api.js';
-export { organizationsApi, reservedSlugs, slug } from './auth/organizations.api.js';
+export { organizationsApi, reservedSlugs, slug, slugFormat } from './auth/organizations.api.js';
 export type {
   CreatedOrganization,
   CreateOrganizationRequest,
   IssuedKey,
+  Member,
   Organization,
   OrganizationSummary,
+  SlugCheck,
+  UpdateOrganizationRequest,
+  WebhookToken,
 } from './auth/organizations.api.js';
 export { usageInfo, usedResource } from './auth/usage.js';
 export type { UsageInfo, UsageItem, UsageWarning, UsedResource } from './auth/usage.js';

@@ -1,3 +1,4 @@
+import { auditApi } from './audit/audit.api.js';
 import { adminApi } from './auth/admin.api.js';
 import { apiKeysApi } from './auth/api-keys.api.js';
 import { authApi } from './auth/auth.api.js';
@@ -29,5 +30,6 @@ export const routes: readonly RouteSpec[] = [
   ...Object.values(apiKeysApi),
   ...Object.values(authApi),
   ...Object.values(adminApi),
+  ...Object.values(auditApi),
   ...Object.values(operationsApi),
 ];

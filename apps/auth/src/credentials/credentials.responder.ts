@@ -23,5 +23,8 @@ export class CredentialsResponder implements OnModuleInit {
     this.bus.respond(authRpc.plans, async ({ organizationIds }) => ({
       organizations: await this.organizations.plans(organizationIds),
     }));
+    this.bus.respond(authRpc.ingestion, async ({ organizationId }) => ({
+      organization: await this.organizations.ingestion(organizationId),
+    }));
   }
 }

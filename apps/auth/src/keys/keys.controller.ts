@@ -15,7 +15,7 @@ export class KeysController {
 
   @Route(apiKeysApi.create)
   create({ principal, body }: RequestOf<typeof apiKeysApi.create>) {
-    return this.keys.create(principal.organizationId, body);
+    return this.keys.create(principal, body);
   }
 
   @Route(apiKeysApi.get)
@@ -25,11 +25,11 @@ export class KeysController {
 
   @Route(apiKeysApi.update)
   update({ principal, params, body }: RequestOf<typeof apiKeysApi.update>) {
-    return this.keys.update(principal.organizationId, params.id, body);
+    return this.keys.update(principal, params.id, body);
   }
 
   @Route(apiKeysApi.revoke)
   revoke({ principal, params }: RequestOf<typeof apiKeysApi.revoke>) {
-    return this.keys.revoke(principal.organizationId, params.id);
+    return this.keys.revoke(principal, params.id);
   }
 }

@@ -1,13 +1,16 @@
 import { Injectable } from '@nestjs/common';
+import { keyActor, recordAction } from '@spooled/audit';
 import {
   AppError,
   effectiveLimits,
   isUuid,
   quotaRefusal,
   type ApiKey,
+  type AuditActor,
   type CreatedKey,
   type CreateKeyRequest,
   type IssuedKey,
+  type Principal,
   type UpdateKeyRequest,
 } from '@spooled/contracts';
 import { Database, type Transaction } from '@spooled/postgres';
@@ -38,8 +41,9 @@ export class KeysService {
   }
 
   /** @throws AppError `QUOTA_EXCEEDED`, `FEATURE_DISABLED`; `NOT_FOUND` when the organization is not there. */
-  async create(organizationId: string, request: CreateKeyRequest): Promise<CreatedKey> {
-    const issued = await this.createForOrganization(organizationId, request);
+  async create(caller: Principal, request: CreateKeyRequest): Promise<CreatedKey> {
+    const { organizationId } = caller;
+    const issued = await this.createForOrganization(organizationId, request, keyActor(caller));
     return { ...issued, expires_at: request.expires_at ?? null };
   }
 
@@ -47,11 +51,12 @@ export class KeysService {
   async createForOrganization(
     organizationId: string,
     request: CreateKeyRequest,
+    actor: AuditActor,
   ): Promise<IssuedKey> {
     if (!isUuid(organizationId)) return unknownOrganization();
     return this.database.transaction([organizationId], async (tx) => {
       await this.#charge(tx, organizationId);
-      return this.issue(tx, organizationId, request);
+      return this.issue(tx, organizationId, request, actor);
     });
   }
 
@@ -60,6 +65,7 @@ export class KeysService {
     tx: Transaction,
     organizationId: string,
     request: CreateKeyRequest,
+    actor: AuditActor,
   ): Promise<IssuedKey> {
     const { text, hash } = this.secrets.issue();
     const row = await this.keys.insert(tx, organizationId, {
@@ -70,16 +76,30 @@ export class KeysService {
       rateLimit: request.rate_limit ?? null,
       expiresAt: request.expires_at ?? null,
     });
+    const details = { name: row.name, queues: row.queues };
+    recordAction(tx, { organizationId, actor, action: 'key.created', target: row.id, details });
     return { id: row.id, key: text, name: row.name, created_at: row.created_at.toISOString() };
   }
 
   /** @throws AppError `NOT_FOUND`; `QUOTA_EXCEEDED`, `FEATURE_DISABLED` when it would activate one key too many. */
-  async update(organizationId: string, id: string, request: UpdateKeyRequest): Promise<ApiKey> {
+  async update(caller: Principal, id: string, request: UpdateKeyRequest): Promise<ApiKey> {
     if (!isUuid(id)) return unknownKey();
+    const { organizationId } = caller;
+    const actor = keyActor(caller);
     const row = await this.database.transaction([organizationId], async (tx) => {
       if (request.is_active === true) await this.#chargeActivation(tx, organizationId, id);
       const { name, queues, rate_limit: rateLimit, is_active: isActive } = request;
-      return this.keys.update(tx, organizationId, id, { name, queues, rateLimit, isActive });
+      const changed = await this.keys.update(tx, organizationId, id, {
+        name,
+        queues,
+        rateLimit,
+        isActive,
+      });
+      const action = isActive === false ? 'key.revoked' : 'key.updated';
+      if (changed !== null) {
+        recordAction(tx, { organizationId, actor, action, target: id, details: request });
+      }
+      return changed;
     });
     if (row === null) return unknownKey();
     this.changes.key(organizationId, id);
@@ -87,9 +107,15 @@ export class KeysService {
   }
 
   /** Revoking twice is the same as once. */
-  async revoke(organizationId: string, id: string): Promise<void> {
-    const isKnown = isUuid(id) && (await this.keys.revoke(organizationId, id));
-    if (!isKnown) unknownKey();
+  async revoke(caller: Principal, id: string): Promise<void> {
+    if (!isUuid(id)) unknownKey();
+    const { organizationId } = caller;
+    await this.database.transaction([organizationId], async (tx) => {
+      const isKnown = await this.keys.revoke(tx, organizationId, id);
+      if (!isKnown) unknownKey();
+      const actor = keyActor(caller);
+      recordAction(tx, { organizationId, actor, action: 'key.revoked', target: id });
+    });
     this.changes.key(organizationId, id);
   }
 

@@ -1,6 +1,7 @@
 import type { Migration } from '@spooled/postgres';
 import { auth0001 } from './0001-auth.js';
 import { auth0002 } from './0002-deleted-tier.js';
+import { auth0003 } from './0003-audit-and-removal.js';
 
 /** Every migration of schema `auth`, oldest first. */
-export const migrations: readonly Migration[] = [auth0001, auth0002];
+export const migrations: readonly Migration[] = [auth0001, auth0002, auth0003];

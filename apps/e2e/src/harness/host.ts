@@ -18,7 +18,10 @@ interface Part {
 const parts: Record<HostKind, readonly Part[]> = {
   standalone: [{ name: 'standalone', prefixes: [''] }],
   services: [
-    { name: 'auth', prefixes: ['/auth', '/organizations', '/api-keys', '/admin'] },
+    {
+      name: 'auth',
+      prefixes: ['/auth', '/organizations', '/api-keys', '/billing', '/admin', '/audit'],
+    },
     { name: 'job-api', prefixes: ['/jobs', '/queues', ''] },
     { name: 'worker-registry', prefixes: ['/workers'] },
     { name: 'scheduler', prefixes: ['/schedules'] },

@@ -32,6 +32,22 @@ export const authRpc = {
     }),
     timeoutMs: 5000,
   }),
+  /** What webhook ingestion must know of an organization; `null` when there is none, or no more. */
+  ingestion: rpc({
+    subject: rpcSubject('auth', 'ingestion'),
+    request: z.object({ organizationId: z.uuid() }),
+    response: z.object({
+      organization: z
+        .object({
+          plan: planLimits,
+          webhookToken: z.string().nullable().describe('of custom webhooks'),
+          githubSecret: z.string().nullable().describe('null: those of GitHub are refused'),
+          stripeSecret: z.string().nullable().describe('null: those of Stripe are refused'),
+        })
+        .nullable(),
+    }),
+    timeoutMs: 2000,
+  }),
 };
 
 /** Keys, tokens or the plan of an organization changed: drop what was cached. A null key means all of them. */

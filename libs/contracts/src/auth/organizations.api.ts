@@ -30,21 +30,35 @@ export const reservedSlugs: ReadonlySet<string> = new Set([
   'www',
 ]);
 
-/** Slug: 1-100 lower-case letters, digits and hyphens, no hyphen at an edge, not a reserved word. */
-export const slug = z
+/** How a slug is written: 1-100 lower-case letters, digits and hyphens, no hyphen at an edge. */
+export const slugFormat = z
   .string()
   .min(1)
   .max(100)
   .regex(
     /^[a-z0-9]([a-z0-9-]*[a-z0-9])?$/,
     'must use a-z 0-9 and hyphens, and not start or end with a hyphen',
-  )
-  .refine((value) => !reservedSlugs.has(value), 'is reserved');
+  );
+
+/** A slug that an organization may have: not a reserved word. */
+export const slug = slugFormat.refine((value) => !reservedSlugs.has(value), 'is reserved');
 
 export const organizationName = text(3, 100);
 export const billingEmail = z.email().max(254);
 export const planTier = planLimits.shape.tier;
-export const organizationSettings = jsonObject(64 * KIB);
+
+/** Chosen where the webhooks come from; never empty, which anyone could sign with. */
+const ingestionSecret = text(1, 255);
+
+/** Settings are the organization's own, but for the names that ingestion reads. */
+export const organizationSettings = z.intersection(
+  jsonObject(64 * KIB),
+  z.looseObject({
+    webhook_token: text(16, 255).optional().describe('hard to guess: it lets jobs in'),
+    github_webhook_secret: ingestionSecret.nullish(),
+    stripe_webhook_secret: ingestionSecret.nullish(),
+  }),
+);
 
 /** Bounds of overrides: what every service can count with, in PostgreSQL integers, dates and intervals. */
 const limit = z.int().min(0).max(2_147_483_647);
@@ -81,7 +95,7 @@ export const organization = z.object({
   billing_email: z.string().nullable(),
   settings: z
     .record(z.string(), z.unknown())
-    .describe('`webhook_token` is left out for a key with a queue scope'),
+    .describe('the secrets of webhook ingestion are left out for a key with a queue scope'),
   custom_limits: z.record(z.string(), z.unknown()).nullable(),
   stripe_customer_id: z.string().nullable(),
   stripe_subscription_id: z.string().nullable(),
@@ -118,6 +132,44 @@ export const createOrganizationRequest = z.object({
 });
 export type CreateOrganizationRequest = z.output<typeof createOrganizationRequest>;
 
+export const updateOrganizationRequest = z.object({
+  name: organizationName.nullish(),
+  billing_email: billingEmail.nullish().describe('null removes it'),
+  settings: organizationSettings
+    .nullish()
+    .describe('replaces the settings, but keeps `webhook_token` when it is absent'),
+  description: text(0, 2000).nullish().describe('kept in the settings'),
+  logo_url: text(0, 2048).nullish().describe('kept in the settings'),
+});
+export type UpdateOrganizationRequest = z.output<typeof updateOrganizationRequest>;
+
+/** Who acts for the organization: each active key stands for somebody. */
+export const member = z.object({
+  id: z.string().describe('of the key'),
+  user_id: z.string().describe('the same'),
+  email: z.string().nullable().describe('billing address of the organization; null for a member'),
+  name: z.string().describe('of the key'),
+  role: z.enum(['owner', 'member']).describe('owner: the key may use every queue'),
+  joined_at: instant,
+});
+export type Member = z.output<typeof member>;
+
+export const slugCheck = z.object({
+  available: z.boolean(),
+  valid: z.boolean().describe('whether it is written as a slug must be'),
+  error: z.string().nullable(),
+  suggestion: z.string().nullable().describe('one that is free, for one that is not'),
+});
+export type SlugCheck = z.output<typeof slugCheck>;
+
+/** The token twice: clients read either name. */
+export const webhookToken = z.object({
+  webhook_token: z.string(),
+  token: z.string(),
+  webhook_url: z.string().describe('where custom webhooks are sent to, with the token'),
+});
+export type WebhookToken = z.output<typeof webhookToken>;
+
 /** An organization with its first key. */
 export const createdOrganization = z.object({ organization, api_key: issuedKey });
 export type CreatedOrganization = z.output<typeof createdOrganization>;
@@ -150,6 +202,51 @@ export const organizationsApi = {
     responses: { 200: usageInfo },
     errors: ['NOT_FOUND'],
   }),
+  checkSlug: route({
+    service,
+    method: 'GET',
+    path: '/organizations/check-slug',
+    auth: 'public',
+    summary: 'Ask whether a slug is free; 60 a minute and 300 an hour for an address.',
+    query: z.object({ slug: z.string() }),
+    responses: { 200: slugCheck },
+  }),
+  generateSlug: route({
+    service,
+    method: 'POST',
+    path: '/organizations/generate-slug',
+    auth: 'public',
+    summary: 'Make a free slug from a name.',
+    body: z.object({ name: text(1, 200) }),
+    responses: { 200: z.object({ slug: z.string() }) },
+  }),
+  webhookToken: route({
+    service,
+    method: 'GET',
+    path: '/organizations/webhook-token',
+    auth: 'full-key',
+    summary: 'Read the token that custom webhooks are sent with.',
+    responses: { 200: webhookToken },
+    errors: ['NOT_FOUND'],
+  }),
+  regenerateWebhookToken: route({
+    service,
+    method: 'POST',
+    path: '/organizations/webhook-token/regenerate',
+    auth: 'full-key',
+    summary: 'Replace the webhook token; the old one ends at once.',
+    responses: { 200: webhookToken },
+    errors: ['NOT_FOUND'],
+  }),
+  clearWebhookToken: route({
+    service,
+    method: 'POST',
+    path: '/organizations/webhook-token/clear',
+    auth: 'full-key',
+    summary: 'Always refused: without a token anyone could send webhooks.',
+    responses: { 204: null },
+    errors: ['VALIDATION_ERROR'],
+  }),
   get: route({
     service,
     method: 'GET',
@@ -157,6 +254,46 @@ export const organizationsApi = {
     auth: 'key',
     summary: 'Read the own organization.',
     responses: { 200: organization },
+    errors: ['NOT_FOUND'],
+  }),
+  update: route({
+    service,
+    method: 'PUT',
+    path: '/organizations/:id',
+    auth: 'full-key',
+    summary: 'Change name, address or settings; omitted fields keep their values.',
+    body: updateOrganizationRequest,
+    bodyOptional: true,
+    responses: { 200: organization },
+    errors: ['NOT_FOUND', 'CONFLICT'],
+  }),
+  delete: route({
+    service,
+    method: 'DELETE',
+    path: '/organizations/:id',
+    auth: 'full-key',
+    summary:
+      'Delete the organization and everything in it, once no job, worker or schedule is active.',
+    responses: { 204: null },
+    errors: ['NOT_FOUND', 'CONFLICT'],
+  }),
+  members: route({
+    service,
+    method: 'GET',
+    path: '/organizations/:id/members',
+    auth: 'full-key',
+    summary: 'List who acts for the organization: its active keys, oldest first.',
+    responses: { 200: z.array(member) },
+    errors: ['NOT_FOUND'],
+  }),
+  member: route({
+    service,
+    method: 'GET',
+    path: '/organizations/:id/members/:member',
+    auth: 'full-key',
+    summary:
+      'Read one of them. Members come and go with keys, so there is nothing to invite or remove.',
+    responses: { 200: member },
     errors: ['NOT_FOUND'],
   }),
 };

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hint, rpc, rpcFailure } from '../rpc.js';
+import { forgetOrganization } from '../auth/forget-organization.js';
 import { hintSubject, rpcSubject } from '../subjects.js';
 import { jobLogData, jobProgressData } from '../realtime/events.schema.js';
 import { instant, json, queueName, tags, text } from '../text.js';
@@ -34,6 +35,8 @@ export const queueCounters = z.object({
 export type QueueCounters = z.output<typeof queueCounters>;
 
 export const jobsRpc = {
+  /** Deletes all that the service keeps of an organization; not done: there is more, ask again. Safe to repeat. */
+  forgetOrganization: forgetOrganization('jobs'),
   /**
    * Inserts jobs on behalf of organizations, against their plans. Each one succeeds or fails by itself; answers in order.
    * Safe to repeat.

@@ -1,8 +1,11 @@
 import { z } from 'zod';
 import { rpc } from '../rpc.js';
+import { forgetOrganization } from '../auth/forget-organization.js';
 import { rpcSubject } from '../subjects.js';
 
 export const schedulesRpc = {
+  /** Deletes all that the service keeps of an organization; not done: there is more, ask again. Safe to repeat. */
+  forgetOrganization: forgetOrganization('schedules'),
   /** How many active schedules an organization has. */
   usage: rpc({
     subject: rpcSubject('schedules', 'usage'),

@@ -1,9 +1,12 @@
 import { z } from 'zod';
 import { hint, rpc } from '../rpc.js';
+import { forgetOrganization } from '../auth/forget-organization.js';
 import { hintSubject, rpcSubject } from '../subjects.js';
 import { workerHeartbeatData } from '../realtime/events.schema.js';
 
 export const workersRpc = {
+  /** Deletes all that the service keeps of an organization; not done: there is more, ask again. Safe to repeat. */
+  forgetOrganization: forgetOrganization('workers'),
   /** How many healthy workers serve a queue. */
   active: rpc({
     subject: rpcSubject('workers', 'active'),

@@ -86,6 +86,11 @@ export class KeyRepository {
     return this.database.query<KeyRow>([organizationId], statements.list, [organizationId]);
   }
 
+  /** Oldest first. */
+  async listActive(organizationId: string): Promise<KeyRow[]> {
+    return this.database.query<KeyRow>([organizationId], statements.listActive, [organizationId]);
+  }
+
   async find(organizationId: string, id: string): Promise<KeyRow | null> {
     const values = [organizationId, id];
     const [row] = await this.database.query<KeyRow>([organizationId], statements.find, values);
@@ -115,9 +120,8 @@ export class KeyRepository {
     return row ?? null;
   }
 
-  async revoke(organizationId: string, id: string): Promise<boolean> {
-    const values = [organizationId, id];
-    const rows = await this.database.query([organizationId], statements.revoke, values);
+  async revoke(tx: Transaction, organizationId: string, id: string): Promise<boolean> {
+    const rows = await tx.query(statements.revoke, [organizationId, id]);
     return rows.length > 0;
   }
 

@@ -34,6 +34,14 @@ export const list = sql(
    limit 100`,
 );
 
+export const listActive = sql(
+  'keys.list-active',
+  `select ${columns} from auth.api_key
+   where organization_id = $1 and is_active
+   order by created_at, id
+   limit 1000`,
+);
+
 export const find = sql(
   'keys.find',
   `select ${columns} from auth.api_key where organization_id = $1 and id = $2`,

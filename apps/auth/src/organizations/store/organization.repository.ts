@@ -35,6 +35,16 @@ export interface OrganizationChange {
   readonly billingEmail?: string | null;
   readonly settings?: Readonly<Record<string, unknown>> | null;
   readonly customLimits?: Readonly<Record<string, unknown>> | null;
+  /** Laid over the settings, replaced or not. */
+  readonly settingsPatch?: Readonly<Record<string, unknown>>;
+}
+
+export interface IngestionRow {
+  readonly plan_tier: string;
+  readonly custom_limits: unknown;
+  readonly webhook_token: string | null;
+  readonly github_secret: string | null;
+  readonly stripe_secret: string | null;
 }
 
 export interface OrganizationPlanRow {
@@ -71,9 +81,13 @@ export class OrganizationRepository {
     return rows[0]?.id ?? null;
   }
 
-  async update(id: string, change: OrganizationChange): Promise<OrganizationRow | null> {
-    const { name, planTier, billingEmail, settings, customLimits } = change;
-    const [row] = await this.database.query<OrganizationRow>([id], statements.update, [
+  async update(
+    tx: Transaction,
+    id: string,
+    change: OrganizationChange,
+  ): Promise<OrganizationRow | null> {
+    const { name, planTier, billingEmail, settings, customLimits, settingsPatch } = change;
+    const [row] = await tx.query<OrganizationRow>(statements.update, [
       id,
       name ?? null,
       planTier ?? null,
@@ -82,8 +96,25 @@ export class OrganizationRepository {
       jsonOrNull(settings),
       customLimits !== undefined,
       jsonOrNull(customLimits),
+      jsonOrNull(settingsPatch),
     ]);
     return row ?? null;
+  }
+
+  async findIngestion(id: string): Promise<IngestionRow | null> {
+    const [row] = await this.database.query<IngestionRow>([id], statements.findIngestion, [id]);
+    return row ?? null;
+  }
+
+  async replaceWebhookToken(tx: Transaction, id: string, token: string): Promise<boolean> {
+    const rows = await tx.query(statements.replaceWebhookToken, [id, token]);
+    return rows.length > 0;
+  }
+
+  /** Answers the slug it had; `null` when there is none, or none that lives and only such a one is meant. */
+  async remove(tx: Transaction, id: string, isDeletedMeant: boolean): Promise<string | null> {
+    const [row] = await tx.query<{ slug: string }>(statements.remove, [id, isDeletedMeant]);
+    return row?.slug ?? null;
   }
 
   async findPlans(ids: readonly string[]): Promise<OrganizationPlanRow[]> {

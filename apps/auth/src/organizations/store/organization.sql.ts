@@ -24,7 +24,7 @@ export const findIdBySlug = sql(
 
 /**
  * Absent values (null) leave a column as it is; the columns that may be null themselves say so apart. New settings
- * replace the old ones, except that the webhook token stays when they do not name one.
+ * replace the old ones, except that the webhook token stays when they do not name one; $9 is laid over either.
  */
 export const update = sql(
   'organizations.update',
@@ -37,7 +37,7 @@ export const update = sql(
          when settings ? 'webhook_token'
            then jsonb_build_object('webhook_token', settings -> 'webhook_token') || $6::jsonb
          else $6::jsonb
-       end,
+       end || coalesce($9::jsonb, '{}'),
        custom_limits = case when $7::boolean then $8::jsonb else custom_limits end,
        updated_at = now()
    where id = $1 and deleted_at is null
@@ -49,4 +49,27 @@ export const findPlans = sql(
   'organizations.find-plans',
   `select id, plan_tier, custom_limits from auth.organization
    where id = any ($1::uuid[]) and deleted_at is null`,
+);
+
+/** What webhook ingestion must know; text only, since only a text can be compared with what a sender shows. */
+export const findIngestion = sql(
+  'organizations.find-ingestion',
+  `select plan_tier, custom_limits, settings ->> 'webhook_token' as webhook_token,
+     settings ->> 'github_webhook_secret' as github_secret,
+     settings ->> 'stripe_webhook_secret' as stripe_secret
+   from auth.organization where id = $1 and deleted_at is null`,
+);
+
+export const replaceWebhookToken = sql(
+  'organizations.replace-webhook-token',
+  `update auth.organization
+   set settings = settings || jsonb_build_object('webhook_token', $2::text), updated_at = now()
+   where id = $1 and deleted_at is null
+   returning id`,
+);
+
+/** Keys, sessions and tickets go with it. */
+export const remove = sql(
+  'organizations.remove',
+  `delete from auth.organization where id = $1 and ($2 or deleted_at is null) returning slug`,
 );
