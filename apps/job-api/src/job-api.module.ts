@@ -39,6 +39,8 @@ import { ExpirySweeper } from './maintenance/expiry-sweeper.js';
 import { LeaseReaper } from './maintenance/lease-reaper.js';
 import { Loops } from './maintenance/loops.js';
 import { RetentionPruner } from './maintenance/retention-pruner.js';
+import { OrganizationsResponder } from './organizations/organizations.responder.js';
+import { OrganizationRepository } from './organizations/store/organization.repository.js';
 import { QueueService } from './queues/queue.service.js';
 import { QueuesController } from './queues/queues.controller.js';
 import { QueuesResponder } from './queues/queues.responder.js';
@@ -94,6 +96,7 @@ export const KEYED_PLANS = {
     QueueRepository,
     QueueRemoval,
     DashboardRepository,
+    OrganizationRepository,
     EnqueueService,
     LeaseService,
     PushService,
@@ -114,6 +117,7 @@ export const KEYED_PLANS = {
     DashboardController,
     JobsResponder,
     QueuesResponder,
+    OrganizationsResponder,
     Loops,
     WorkSweeper,
     LeaseReaper,

@@ -5,6 +5,7 @@ import {
   type ControlEvent,
   type JobLogData,
 } from '@spooled/contracts';
+import { auditMigrations } from '@spooled/audit';
 import { eventLogMigrations } from '@spooled/event-log';
 import { runMigrations } from '@spooled/postgres';
 import { eventually, testDatabase } from '@spooled/testing';
@@ -198,7 +199,7 @@ it('the next holder of a job goes on where the last one was, who is heard no mor
 it('lines from before they were counted keep their numbers', async () => {
   const { url, drop } = await testDatabase({ isEmpty: true });
   const before = migrations.filter(({ name }) => name < '0004');
-  await runMigrations(url, [...eventLogMigrations, ...before]);
+  await runMigrations(url, [...eventLogMigrations, ...auditMigrations, ...before]);
   const owner = new pg.Client({ connectionString: url });
   await owner.connect();
   const [organizationId, id] = [randomUUID(), randomUUID()];
@@ -207,7 +208,7 @@ it('lines from before they were counted keep their numbers', async () => {
      select $1, $2, n::text, now() from generate_series(1, 5) n`,
     [organizationId, id],
   );
-  await runMigrations(url, [...eventLogMigrations, ...migrations]);
+  await runMigrations(url, [...eventLogMigrations, ...auditMigrations, ...migrations]);
   const { rows } = await owner.query('select * from jobs.job_log_count');
   await owner.end();
   await drop();

@@ -1,3 +1,4 @@
+import { auditMigrations } from '@spooled/audit';
 import { eventLogMigrations } from '@spooled/event-log';
 import { runMigrations, type Statement } from '@spooled/postgres';
 import { testDatabase } from '@spooled/testing';
@@ -24,7 +25,7 @@ let owner: pg.Client;
 
 beforeEach(async () => {
   database = await testDatabase({ isEmpty: true });
-  await runMigrations(database.url, [...eventLogMigrations, ...migrations]);
+  await runMigrations(database.url, [...eventLogMigrations, ...auditMigrations, ...migrations]);
   owner = await connect();
 });
 

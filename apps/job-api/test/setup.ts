@@ -12,6 +12,7 @@ import {
   type Principal,
   type StoredEvent,
 } from '@spooled/contracts';
+import { auditMigrations } from '@spooled/audit';
 import { eventLogMigrations } from '@spooled/event-log';
 import { GrpcServer } from '@spooled/grpc';
 import { HttpServer } from '@spooled/http';
@@ -72,7 +73,7 @@ export class World {
     ]);
     world.databaseUrl = databaseUrl;
     world.nats = nats;
-    await runMigrations(databaseUrl, [...eventLogMigrations, ...migrations]);
+    await runMigrations(databaseUrl, [...eventLogMigrations, ...auditMigrations, ...migrations]);
     world.owner = await world.client();
     await world.#playAuth();
     await world.boot(options.environment);

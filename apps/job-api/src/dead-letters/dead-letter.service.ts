@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { keyActor } from '@spooled/audit';
 import {
   AppError,
   canUseQueue,
@@ -52,7 +53,8 @@ export class DeadLetterService {
     const { queue_name: queueName = null, older_than: givenUpBefore = null, limit } = request;
     requireQueue(caller, queueName);
     const { organizationId } = caller;
-    const purged = await this.letters.purge(organizationId, { queueName, givenUpBefore, limit });
+    const selection = { queueName, givenUpBefore, limit };
+    const purged = await this.letters.purge(organizationId, selection, keyActor(caller));
     // No event tells that a finished job is gone: who watches the counts must look anew.
     for (const name of purged.keys())
       this.bus.hint(queueChanged, organizationId, { queueName: name });

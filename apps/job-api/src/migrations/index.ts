@@ -4,6 +4,7 @@ import { dependenciesMigration } from './0002-dependencies-workflows-pace.js';
 import { plansAndWaitsMigration } from './0003-plans-and-waits.js';
 import { jobReportsMigration } from './0004-job-reports.js';
 import { jobTagsMigration } from './0005-job-tags.js';
+import { auditMigration } from './0006-audit.js';
 
 /** Every migration of schema `jobs`, oldest first. */
 export const migrations: readonly Migration[] = [
@@ -12,4 +13,5 @@ export const migrations: readonly Migration[] = [
   plansAndWaitsMigration,
   jobReportsMigration,
   jobTagsMigration,
+  auditMigration,
 ];

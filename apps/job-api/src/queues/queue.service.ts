@@ -1,5 +1,6 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { Plans } from '@spooled/access';
+import { keyActor } from '@spooled/audit';
 import {
   AppError,
   canUseQueue,
@@ -110,9 +111,9 @@ export class QueueService {
     const { organizationId } = caller;
     if (deleteJobs) {
       requireRemovable(await this.queues.traces(organizationId, queueName));
-      await this.removal.remove(organizationId, queueName);
+      await this.removal.remove(organizationId, queueName, keyActor(caller));
     } else {
-      const found = await this.queues.removeIdle(organizationId, queueName);
+      const found = await this.queues.removeIdle(organizationId, queueName, keyActor(caller));
       if (!found.isRemoved) throw notIdle(found);
     }
     this.#announce(organizationId, queueName, true);

@@ -45,6 +45,9 @@ export class ScheduleService implements OnModuleInit {
     this.bus.respond(schedulesRpc.usage, async ({ organizationId }) => ({
       schedules: await this.schedules.countActive(organizationId),
     }));
+    this.bus.respond(schedulesRpc.forgetOrganization, async ({ organizationId }) => ({
+      isDone: await this.schedules.forget(organizationId),
+    }));
   }
 
   /** @throws AppError `PAYLOAD_TOO_LARGE` when the payloads do not fit into one answer */

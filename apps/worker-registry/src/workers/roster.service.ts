@@ -26,6 +26,14 @@ export class RosterService implements OnModuleInit {
     this.bus.respond(workersRpc.summary, ({ organizationId, queueNames }) =>
       this.workers.summarize(organizationId, queueNames),
     );
+    this.bus.respond(workersRpc.usages, async ({ organizationIds }) => ({
+      organizations: await this.workers.usages(organizationIds),
+    }));
+    this.bus.respond(workersRpc.platform, () => this.workers.countEverywhere());
+    this.bus.respond(workersRpc.forgetOrganization, async ({ organizationId }) => {
+      await this.workers.forget(organizationId);
+      return { isDone: true };
+    });
   }
 
   async list({ organizationId, queues }: Principal): Promise<WorkerSummary[]> {

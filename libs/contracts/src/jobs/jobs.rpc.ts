@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { hint, rpc, rpcFailure } from '../rpc.js';
+import { auditActor } from '../audit/audit.api.js';
 import { forgetOrganization } from '../auth/forget-organization.js';
 import { hintSubject, rpcSubject } from '../subjects.js';
 import { jobLogData, jobProgressData } from '../realtime/events.schema.js';
@@ -81,6 +82,43 @@ export const jobsRpc = {
       queues: z.int(),
       workflows: z.int(),
     }),
+    timeoutMs: 5000,
+  }),
+  /** The same of many organizations, with all jobs that are kept; zeros for unknown ones. */
+  usages: rpc({
+    subject: rpcSubject('jobs', 'usages'),
+    request: z.object({ organizationIds: z.array(z.uuid()).max(100) }),
+    response: z.object({
+      organizations: z.array(
+        z.object({
+          organizationId: z.uuid(),
+          jobsToday: z.int(),
+          activeJobs: z.int(),
+          queues: z.int(),
+          totalJobs: z.int().describe('whatever their state'),
+        }),
+      ),
+    }),
+    timeoutMs: 5000,
+  }),
+  /** Jobs of all organizations together. */
+  platform: rpc({
+    subject: rpcSubject('jobs', 'platform'),
+    request: z.object({}),
+    response: z.object({
+      pending: z.int().describe('without scheduled ones'),
+      processing: z.int(),
+      active: z.int().describe('pending, scheduled and processing'),
+      completed24h: z.int(),
+      failed24h: z.int(),
+    }),
+    timeoutMs: 5000,
+  }),
+  /** Makes the jobs an organization enqueued today none. Safe to repeat. */
+  resetUsage: rpc({
+    subject: rpcSubject('jobs', 'reset-usage'),
+    request: z.object({ organizationId: z.uuid(), actor: auditActor }),
+    response: z.object({}),
     timeoutMs: 5000,
   }),
   /** Where a job stands; `null` when there is no such job in the organization. */

@@ -25,6 +25,26 @@ export const workersRpc = {
     }),
     timeoutMs: 2000,
   }),
+  /** How many workers of organizations their plans count; zeros for unknown ones. */
+  usages: rpc({
+    subject: rpcSubject('workers', 'usages'),
+    request: z.object({ organizationIds: z.array(z.uuid()).max(100) }),
+    response: z.object({
+      organizations: z.array(z.object({ organizationId: z.uuid(), workers: z.int().min(0) })),
+    }),
+    timeoutMs: 2000,
+  }),
+  /** Workers of all organizations together. */
+  platform: rpc({
+    subject: rpcSubject('workers', 'platform'),
+    request: z.object({}),
+    response: z.object({
+      total: z.int().min(0).describe('registered'),
+      healthy: z.int().min(0),
+      degraded: z.int().min(0),
+    }),
+    timeoutMs: 2000,
+  }),
 };
 
 /** A worker reported; the payload is the `data` of the public `WorkerHeartbeat` event. */

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
-import type { DeadLetter, JobStatus, PlanLimits } from '@spooled/contracts';
+import { recordAction } from '@spooled/audit';
+import type { AuditActor, DeadLetter, JobStatus, PlanLimits } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
 import { Database, type Transaction } from '@spooled/postgres';
 import { Metrics } from '@spooled/telemetry';
@@ -110,6 +111,7 @@ export class DeadLetterRepository {
   async purge(
     organizationId: string,
     { queueName, givenUpBefore, limit }: PurgeSelection,
+    actor: AuditActor,
   ): Promise<ReadonlyMap<string, number>> {
     const purged = new Map<string, number>();
     const { ofQueue, ofAll } = deadLetterSql.purge;
@@ -123,6 +125,14 @@ export class DeadLetterRepository {
           batch,
         ]);
         this.workflows.touch(transaction, gone);
+        if (gone.length > 0) {
+          recordAction(transaction, {
+            organizationId,
+            actor,
+            action: 'dead_letters.purged',
+            details: { queue_name: queueName, older_than: givenUpBefore, count: gone.length },
+          });
+        }
         return gone;
       });
       for (const { queue_name } of rows) purged.set(queue_name, (purged.get(queue_name) ?? 0) + 1);

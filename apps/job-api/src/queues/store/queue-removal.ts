@@ -1,7 +1,8 @@
 import { Inject, Injectable } from '@nestjs/common';
-import { AppError, type JobStatus } from '@spooled/contracts';
+import { recordAction } from '@spooled/audit';
+import { AppError, type AuditActor, type JobStatus } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
-import { Database } from '@spooled/postgres';
+import { Database, type Transaction } from '@spooled/postgres';
 import { LOGGER, type Logger } from '@spooled/telemetry';
 import { setTimeout as delay } from 'node:timers/promises';
 import { EventsByOrganization } from '../../jobs/by-organization.js';
@@ -40,26 +41,27 @@ export class QueueRemoval {
    * Jobs that are enqueued meanwhile may stay; the queue then exists because of them.
    * @throws AppError `SERVICE_UNAVAILABLE` when it takes too long: doing it again goes on
    */
-  async remove(organizationId: string, queueName: string): Promise<void> {
+  async remove(organizationId: string, queueName: string, actor: AuditActor): Promise<void> {
+    const removal: Removal = { organizationId, queueName, actor, isRecorded: false };
     const queue = [organizationId, queueName];
     const [last] = await this.#query<{ id: string }>(organizationId, removalSql.lastJob, queue);
-    const removed =
-      last === undefined ? 0 : await this.#removeJobs(organizationId, queueName, last.id);
+    const removed = last === undefined ? 0 : await this.#removeJobs(removal, last.id);
     await this.database.transaction([organizationId], async (transaction) => {
       await transaction.query(removalSql.quietDeltas, queue);
       transaction.send(removalSql.forgetActivity, queue);
       transaction.send(removalSql.removeConfiguration, queue);
       transaction.send(dropPace, queue);
+      record(transaction, removal);
     });
     this.logger.info({ queue: queueName, jobs: removed }, 'queue removed');
   }
 
   /** Goes through the queue until nothing is left that was there when it began. */
-  async #removeJobs(organizationId: string, queueName: string, last: string): Promise<number> {
+  async #removeJobs(removal: Removal, last: string): Promise<number> {
     const endsAt = Date.now() + MAX_MS;
     let removed = 0;
     for (;;) {
-      const pass = await this.#removePass(organizationId, queueName, last, endsAt);
+      const pass = await this.#removePass(removal, last, endsAt);
       removed += pass.removed;
       if (pass.missed === 0) return removed;
       await delay(PAUSE_MS);
@@ -67,7 +69,8 @@ export class QueueRemoval {
   }
 
   /** Once through the queue. `missed` jobs were being moved by somebody else. */
-  async #removePass(organizationId: string, queueName: string, last: string, endsAt: number) {
+  async #removePass(removal: Removal, last: string, endsAt: number) {
+    const { organizationId, queueName } = removal;
     let removed = 0;
     let missed = 0;
     for (let after = FIRST_ID; ;) {
@@ -77,13 +80,14 @@ export class QueueRemoval {
       if (page.length === 0) return { removed, missed };
       const ids = page.map(({ id }) => id);
       after = ids.at(-1)!;
-      const gone = await this.#removeBatch(organizationId, ids);
+      const gone = await this.#removeBatch(removal, ids);
       removed += gone;
       missed += ids.length - gone;
     }
   }
 
-  async #removeBatch(organizationId: string, ids: readonly string[]): Promise<number> {
+  async #removeBatch(removal: Removal, ids: readonly string[]): Promise<number> {
+    const { organizationId } = removal;
     return this.database.transaction([organizationId], async (transaction) => {
       const values = [organizationId, ids];
       const rows = await transaction.query<RemovedRow>(removalSql.removeJobs, values);
@@ -99,6 +103,7 @@ export class QueueRemoval {
       transaction.send(forgetDependencies, [organizationId, rows.map(({ id }) => id)]);
       this.workflows.touch(transaction, live);
       this.eventLog.append(transaction, events.entries());
+      if (rows.length > 0) record(transaction, removal);
       transaction.afterCommit(() => this.metrics.cancelled.inc(live.length));
       return rows.length;
     });
@@ -111,6 +116,25 @@ export class QueueRemoval {
   ): Promise<R[]> {
     return this.database.query<R>([organizationId], statement, values);
   }
+}
+
+/** One call's work. */
+interface Removal {
+  readonly organizationId: string;
+  readonly queueName: string;
+  readonly actor: AuditActor;
+  isRecorded: boolean;
+}
+
+/** Written down with the first thing that is removed: a crash later leaves less of the queue, and who wanted it so. */
+function record(transaction: Transaction, removal: Removal): void {
+  if (removal.isRecorded) return;
+  const { organizationId, actor, queueName: target } = removal;
+  const details = { delete_jobs: true };
+  recordAction(transaction, { organizationId, actor, action: 'queue.deleted', target, details });
+  transaction.afterCommit(() => {
+    removal.isRecorded = true;
+  });
 }
 
 /** Those that had not ended: whoever watches them learns that they have now. */

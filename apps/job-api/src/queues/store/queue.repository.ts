@@ -1,8 +1,10 @@
 import { Inject, Injectable } from '@nestjs/common';
+import { recordAction } from '@spooled/audit';
 import {
   AppError,
   MAX_QUEUE_SETTINGS_BYTES,
   quotaRefusal,
+  type AuditActor,
   type PlanLimits,
   type Queue,
   type QueueConfig,
@@ -139,12 +141,23 @@ export class QueueRepository {
   async removeIdle(
     organizationId: string,
     queueName: string,
+    actor: AuditActor,
   ): Promise<QueueTraces & { readonly isRemoved: boolean; readonly isBusy: boolean }> {
     const values = [organizationId, queueName];
     return this.database.transaction([organizationId], async (transaction) => {
       const [row] = await transaction.query<RemovalRow>(queueSql.removeIdle, values);
       const { is_removed: isRemoved, is_busy: isBusy } = row!;
-      if (isRemoved) transaction.send(queueSql.dropPace, values);
+      if (isRemoved) {
+        transaction.send(queueSql.dropPace, values);
+        const details = { delete_jobs: false };
+        recordAction(transaction, {
+          organizationId,
+          actor,
+          action: 'queue.deleted',
+          target: queueName,
+          details,
+        });
+      }
       return { ...toTraces(row!), isRemoved, isBusy };
     });
   }

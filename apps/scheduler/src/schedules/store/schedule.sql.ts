@@ -104,3 +104,16 @@ function columnsWith(payloadTemplate: string): string {
   return `organization_id, id, name, description, cron_expression, timezone, queue_name, ${payloadTemplate}, priority,
   max_retries, timeout_seconds, tags, metadata, is_active, next_run_at, last_run_at, run_count, created_at, updated_at`;
 }
+
+/** A batch of each table: answers how many rows went. The runs last: those of a schedule could still be made. */
+export const forget = ['schedule', 'run', 'feeder'].map((table) =>
+  sql(
+    `schedules.forget-${table}`,
+    `with gone as (
+       delete from schedules.${table} where ctid = any (array(
+         select ctid from schedules.${table} where organization_id = $1 limit $2))
+       returning 1
+     )
+     select count(*) as gone from gone`,
+  ),
+);

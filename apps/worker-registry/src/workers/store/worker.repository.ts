@@ -52,6 +52,13 @@ export interface ReleaseRow {
   readonly release_since: string;
 }
 
+export interface WorkerCounts {
+  readonly total: number;
+  readonly active: number;
+  readonly healthy: number;
+  readonly degraded: number;
+}
+
 @Injectable()
 export class WorkerRepository {
   constructor(private readonly database: Database) {}
@@ -90,10 +97,10 @@ export class WorkerRepository {
     return row!;
   }
 
-  /** Over all organizations: workers that are not offline, and the healthy ones among them. */
-  async countEverywhere(): Promise<{ active: number; healthy: number }> {
+  /** Over all organizations: registered workers, and which of them are not offline, healthy, degraded. */
+  async countEverywhere(): Promise<WorkerCounts> {
     const [row] = await this.database.maintenance((tx) =>
-      tx.query<{ active: number; healthy: number }>(statements.countEverywhere),
+      tx.query<WorkerCounts>(statements.countEverywhere),
     );
     return row!;
   }
@@ -184,6 +191,24 @@ export class WorkerRepository {
   async released({ organization_id, id, release_since }: ReleaseRow): Promise<void> {
     const values = [organization_id, id, release_since];
     await this.database.query([organization_id], statements.released, values);
+  }
+
+  async usages(
+    ids: readonly string[],
+  ): Promise<{ readonly organizationId: string; readonly workers: number }[]> {
+    const rows = await this.database.query<{ organization_id: string; workers: number }>(
+      ids,
+      statements.usages,
+      [ids],
+    );
+    return rows.map(({ organization_id: organizationId, workers }) => ({
+      organizationId,
+      workers,
+    }));
+  }
+
+  async forget(organizationId: string): Promise<void> {
+    await this.database.maintenance((tx) => tx.query(statements.forget, [organizationId]));
   }
 
   /** Answers how many were forgotten. */

@@ -67,11 +67,23 @@ export const summarize = sql(
    where organization_id = $1 and ended is null and ($2::text[] is null or queue_name = any ($2))`,
 );
 
+/** Those that plans count, of several organizations. */
+export const usages = sql(
+  'workers.usages',
+  `select o.organization_id, count(w.id) as workers
+   from unnest($1::uuid[]) as o (organization_id)
+   left join workers.worker w on w.organization_id = o.organization_id
+     and w.ended is null and w.status in ('healthy', 'degraded')
+   group by o.organization_id`,
+);
+
 /** Of all organizations. Runs as maintenance, over the index of the live workers. */
 export const countEverywhere = sql(
   'workers.count-everywhere',
-  `select count(*) filter (where status <> 'offline') as active,
-     count(*) filter (where status = 'healthy') as healthy
+  `select count(*) as total,
+     count(*) filter (where status <> 'offline') as active,
+     count(*) filter (where status = 'healthy') as healthy,
+     count(*) filter (where status = 'degraded') as degraded
    from workers.worker
    where ended is null`,
 );
@@ -215,4 +227,11 @@ export const prune = sql(
    delete from workers.worker w using old
    where w.organization_id = old.organization_id and w.id = old.id
    returning w.id`,
+);
+
+/** All there is of an organization, its worker ids included: others may take them. Runs as maintenance. */
+export const forget = sql(
+  'workers.forget',
+  `with owners as (delete from workers.worker_owner where organization_id = $1)
+   delete from workers.worker where organization_id = $1`,
 );
