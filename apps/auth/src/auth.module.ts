@@ -1,6 +1,8 @@
 import { Module } from '@nestjs/common';
 import { PostgresModule } from '@spooled/postgres';
 import { AdminController } from './admin/admin.controller.js';
+import { AdminService } from './admin/admin.service.js';
+import { PlatformRepository } from './admin/store/platform.repository.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditTrailRepository } from './audit/store/audit-trail.repository.js';
 import { AUTH_CONFIG, loadAuthConfig } from './config.js';
@@ -54,6 +56,8 @@ export { migrations } from './migrations/index.js';
     RemovalRepository,
     RemovalService,
     AuditTrailRepository,
+    PlatformRepository,
+    AdminService,
     KeysService,
     TokensService,
     OrganizationsController,

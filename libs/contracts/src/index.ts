@@ -39,7 +39,12 @@ export { authChanged, authRpc } from './auth/auth.rpc.js';
 export { adminApi } from './auth/admin.api.js';
 export type {
   AdminCreateOrganizationRequest,
+  AdminListQuery,
+  AdminOrganization,
+  AdminOrganizationList,
+  AdminSummary,
   AdminUpdateOrganizationRequest,
+  PlatformStats,
 } from './auth/admin.api.js';
 export { apiKeysApi } from './auth/api-keys.api.js';
 export type {

@@ -12,6 +12,7 @@ import {
 import { Bus } from '@spooled/nats';
 import { Database } from '@spooled/postgres';
 import { AuthChanges } from '../credentials/auth-changes.js';
+import { KeyRepository } from '../keys/store/key.repository.js';
 import { RemovalFinisher } from '../maintenance/removal-finisher.js';
 import { OrganizationRepository } from './store/organization.repository.js';
 import { RemovalRepository } from './store/removal.repository.js';
@@ -25,6 +26,7 @@ export class RemovalService {
   constructor(
     private readonly database: Database,
     private readonly organizations: OrganizationRepository,
+    private readonly keys: KeyRepository,
     private readonly removals: RemovalRepository,
     private readonly finisher: RemovalFinisher,
     private readonly changes: AuthChanges,
@@ -36,6 +38,19 @@ export class RemovalService {
     if (id !== caller.organizationId) unknownOrganization();
     await this.#requireIdle(id);
     await this.#remove(id, keyActor(caller), false);
+  }
+
+  /** Ends every credential and keeps the data. @throws AppError `NOT_FOUND`, also for one that was deleted before. */
+  async removeSoftly(id: string, actor: AuditActor): Promise<void> {
+    if (!isUuid(id)) unknownOrganization();
+    await this.database.transaction([id], async (tx) => {
+      const slug = await this.organizations.removeSoftly(tx, id);
+      if (slug === null) unknownOrganization();
+      await this.keys.revokeAll(tx, id);
+      const details = { slug, kind: 'soft' };
+      recordAction(tx, { organizationId: id, actor, action: 'organization.deleted', details });
+    });
+    this.changes.organization(id);
   }
 
   /** Whatever it is doing, and also when it was deleted softly before. @throws AppError `NOT_FOUND` */

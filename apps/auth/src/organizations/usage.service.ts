@@ -27,9 +27,13 @@ export class UsageService {
 
   /** @throws AppError `NOT_FOUND`, `SERVICE_UNAVAILABLE` when something cannot be counted now. */
   async of(organizationId: string): Promise<UsageInfo> {
+    return this.under(await this.#limits(organizationId), organizationId);
+  }
+
+  /** The same for limits that are known. @throws AppError `SERVICE_UNAVAILABLE` */
+  async under(limits: PlanLimits, organizationId: string): Promise<UsageInfo> {
     const question = { organizationId };
-    const [limits, apiKeys, jobs, workers, schedules, webhooks] = await Promise.all([
-      this.#limits(organizationId),
+    const [apiKeys, jobs, workers, schedules, webhooks] = await Promise.all([
       this.keys.countActiveNow(organizationId),
       this.bus.request(jobsRpc.usage, question),
       this.bus.request(workersRpc.summary, { ...question, queueNames: null }),

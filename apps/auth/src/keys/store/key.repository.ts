@@ -125,6 +125,10 @@ export class KeyRepository {
     return rows.length > 0;
   }
 
+  async revokeAll(tx: Transaction, organizationId: string): Promise<void> {
+    await tx.query(statements.revokeAll, [organizationId]);
+  }
+
   async findByHash(hash: Buffer): Promise<{ organization_id: string; id: string } | null> {
     const [row] = await this.database.query<{ organization_id: string; id: string }>(
       [],

@@ -66,6 +66,11 @@ export const revoke = sql(
    returning id`,
 );
 
+export const revokeAll = sql(
+  'keys.revoke-all',
+  `update auth.api_key set is_active = false where organization_id = $1 and is_active`,
+);
+
 /** Whose key has this hash. Answers before the organization is known; see the migration. */
 export const findByHash = sql(
   'keys.find-by-hash',

@@ -111,6 +111,12 @@ export class OrganizationRepository {
     return rows.length > 0;
   }
 
+  /** Answers the slug it had; `null` when there is none that lives. */
+  async removeSoftly(tx: Transaction, id: string): Promise<string | null> {
+    const [row] = await tx.query<{ slug: string }>(statements.removeSoftly, [id]);
+    return row?.slug ?? null;
+  }
+
   /** Answers the slug it had; `null` when there is none, or none that lives and only such a one is meant. */
   async remove(tx: Transaction, id: string, isDeletedMeant: boolean): Promise<string | null> {
     const [row] = await tx.query<{ slug: string }>(statements.remove, [id, isDeletedMeant]);

@@ -68,6 +68,14 @@ export const replaceWebhookToken = sql(
    returning id`,
 );
 
+/** Keeps the row: its data can be looked at, and its slug and address are free. */
+export const removeSoftly = sql(
+  'organizations.remove-softly',
+  `update auth.organization set plan_tier = 'deleted', deleted_at = now(), updated_at = now()
+   where id = $1 and deleted_at is null
+   returning slug`,
+);
+
 /** Keys, sessions and tickets go with it. */
 export const remove = sql(
   'organizations.remove',
