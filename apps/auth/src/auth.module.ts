@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { PostgresModule } from '@spooled/postgres';
+import { LOGGER } from '@spooled/telemetry';
 import { AdminController } from './admin/admin.controller.js';
 import { AdminService } from './admin/admin.service.js';
 import { PlatformRepository } from './admin/store/platform.repository.js';
@@ -10,6 +11,13 @@ import { AuthChanges } from './credentials/auth-changes.js';
 import { CredentialsResponder } from './credentials/credentials.responder.js';
 import { CredentialsService } from './credentials/credentials.service.js';
 import { DemoOrganization } from './demo-organization.service.js';
+import { EmailController } from './email/email.controller.js';
+import { EmailService } from './email/email.service.js';
+import { Mailer } from './email/mailer.js';
+import { MAIL_TRANSPORT, mailTransport } from './email/mail-transport.js';
+import { OwnerLogin } from './email/owner-login.js';
+import { SignupService } from './email/signup.service.js';
+import { EmailCodeRepository } from './email/store/email-code.repository.js';
 import { KeySecrets } from './keys/key-secrets.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysService } from './keys/keys.service.js';
@@ -60,6 +68,13 @@ export { migrations } from './migrations/index.js';
     AdminService,
     KeysService,
     TokensService,
+    EmailCodeRepository,
+    { provide: MAIL_TRANSPORT, inject: [AUTH_CONFIG, LOGGER], useFactory: mailTransport },
+    Mailer,
+    OwnerLogin,
+    EmailService,
+    SignupService,
+    EmailController,
     OrganizationsController,
     KeysController,
     TokensController,

@@ -24,6 +24,10 @@ describe('the environment of auth', () => {
     ['a prefix without an underscore', { API_KEY_PREFIX: 'sp' }, 'API_KEY_PREFIX'],
     ['a prefix that names tickets', { API_KEY_PREFIX: 'tkt_' }, 'API_KEY_PREFIX'],
     ['a life of no hours', { JWT_EXPIRATION_HOURS: '0' }, 'JWT_EXPIRATION_HOURS'],
+    ['smtp without a server', { EMAIL_PROVIDER: 'smtp', EMAIL_FROM: 'a@x.example' }, 'SMTP_URL'],
+    ['smtp without a sender', { EMAIL_PROVIDER: 'smtp', SMTP_URL: 'smtp://mail' }, 'EMAIL_FROM'],
+    ['a server that is none', { SMTP_URL: 'https://mail' }, 'SMTP_URL'],
+    ['an address of ours that is none', { EXTERNAL_URL: 'queue.example.com' }, 'EXTERNAL_URL'],
     ['an unknown registration mode', { REGISTRATION_MODE: 'maybe' }, 'REGISTRATION_MODE'],
   ])('refuses %s by name', (_what, environment, name) => {
     expect(() => loadAuthConfig(environment)).toThrow(name);

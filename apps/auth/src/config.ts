@@ -27,6 +27,17 @@ const settings = z.object({
     .url({ protocol: /^https?$/ })
     .transform((value) => value.replace(/\/+$/, ''))
     .optional(),
+  /** Whether an address that is new here may sign up by a code. */
+  EMAIL_SIGNUP_ENABLED: env.bool(true),
+  /** How codes are sent: `console` only logs them, for machines without mail. */
+  EMAIL_PROVIDER: z.enum(['console', 'smtp']).default('console'),
+  /** Of the mail server, with user and password: `smtps://user:password@mail.example.com`. */
+  SMTP_URL: env
+    .secret()
+    .refine((url) => /^smtps?:\/\/[^/]/.test(url.reveal()), 'must begin with smtp:// or smtps://')
+    .optional(),
+  /** Whom mail comes from: `Spooled <no-reply@example.com>`. */
+  EMAIL_FROM: z.string().min(3).optional(),
 });
 
 export type AuthConfig = z.output<typeof settings> & {
@@ -47,9 +58,18 @@ export const AUTH_CONFIG = Symbol('AUTH_CONFIG');
  */
 export function loadAuthConfig(environment?: NodeJS.ProcessEnv): AuthConfig {
   const name = environmentName(environment);
-  const schema = settings.extend({
-    JWT_SECRET: name === 'development' ? env.secret().optional() : env.secret(MIN_SECRET_CHARS),
-  });
+  const schema = settings
+    .extend({
+      JWT_SECRET: name === 'development' ? env.secret().optional() : env.secret(MIN_SECRET_CHARS),
+    })
+    .superRefine((given, context) => {
+      if (given.EMAIL_PROVIDER !== 'smtp') return;
+      for (const needed of ['SMTP_URL', 'EMAIL_FROM'] as const) {
+        if (given[needed] !== undefined) continue;
+        const message = 'is needed when EMAIL_PROVIDER is smtp';
+        context.addIssue({ code: 'custom', path: [needed], message });
+      }
+    });
   const { JWT_SECRET, ...rest } = loadConfig(schema, environment);
   return Object.freeze({
     ...rest,

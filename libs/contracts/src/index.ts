@@ -56,9 +56,15 @@ export type {
 export { authApi } from './auth/auth.api.js';
 export type {
   AccessGrant,
+  EmailCheck,
+  EmailStarted,
+  EmailVerified,
+  EmailVerifyRequest,
   Identity,
   IssuedTicket,
   SessionGrant,
+  SignupCompleted,
+  SignupRequest,
   TicketRequest,
   Validation,
 } from './auth/auth.api.js';

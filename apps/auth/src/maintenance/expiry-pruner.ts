@@ -6,18 +6,20 @@ import {
 } from '@nestjs/common';
 import { Loop } from '@spooled/runtime';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import { EmailCodeRepository } from '../email/store/email-code.repository.js';
 import { SessionRepository } from '../tokens/store/session.repository.js';
 
 const PERIOD_MS = 60_000;
 const BATCH = 1000;
 
-/** Deletes sessions whose last token is over and tickets nobody used. Instances may run it side by side. */
+/** Deletes sessions whose last token is over, and tickets and codes that nobody used. Instances may run it side by side. */
 @Injectable()
 export class ExpiryPruner implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #loop: Loop;
 
   constructor(
     private readonly sessions: SessionRepository,
+    private readonly codes: EmailCodeRepository,
     @Inject(LOGGER) logger: Logger,
     metrics: Metrics,
   ) {
@@ -35,6 +37,7 @@ export class ExpiryPruner implements OnApplicationBootstrap, BeforeApplicationSh
 
   /** A full batch means that there is more. */
   async step(): Promise<number> {
-    return (await this.sessions.prune(BATCH)) === BATCH ? 0 : PERIOD_MS;
+    const pruned = [await this.sessions.prune(BATCH), await this.codes.prune(BATCH)];
+    return pruned.includes(BATCH) ? 0 : PERIOD_MS;
   }
 }

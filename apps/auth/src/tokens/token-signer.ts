@@ -17,7 +17,9 @@ const claims = z.object({
   exp: z.int(),
   jti: z.string().min(1),
   sid: z.uuid(),
+  email: z.string().optional(),
 });
+const signupClaims = z.object({ token_type: z.literal('signup'), email: z.string() });
 export type TokenClaims = z.output<typeof claims>;
 export type TokenType = TokenClaims['token_type'];
 
@@ -29,6 +31,8 @@ export interface TokenSubject {
   readonly sid: string;
   /** As the key has them; told to clients, never believed when the token comes back. */
   readonly queues: readonly string[];
+  /** Of a login by e-mail. */
+  readonly email?: string | undefined;
 }
 
 /** Writes and reads our JWTs. A good signature says who made the token, not that it still grants anything. */
@@ -53,6 +57,7 @@ export class TokenSigner {
       queues: subject.queues,
       token_type: type,
       sid: subject.sid,
+      email: subject.email,
     })
       .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
       .setSubject(subject.apiKeyId)
@@ -63,13 +68,39 @@ export class TokenSigner {
       .sign(this.#secret);
   }
 
+  /** A token that says who has shown to read an address, and grants nothing but signing up with it. */
+  async signSignup(email: string, lifeSecs: number): Promise<string> {
+    const now = Math.floor(Date.now() / 1000);
+    return new SignJWT({ token_type: 'signup', email })
+      .setProtectedHeader({ alg: ALGORITHM, typ: 'JWT' })
+      .setIssuedAt(now)
+      .setExpirationTime(now + lifeSecs)
+      .setJti(randomId())
+      .sign(this.#secret);
+  }
+
+  /** The address of a good signup token. */
+  async verifySignup(token: string): Promise<string | null> {
+    const claims = await this.#verified(token, signupClaims);
+    return typeof claims === 'string' ? null : claims.email;
+  }
+
   /** The claims of a token of this type whose signature and times are right, or what is wrong with it. */
   async verify(token: string, type: TokenType): Promise<TokenClaims | 'invalid' | 'expired'> {
+    const verified = await this.#verified(token, claims);
+    if (typeof verified === 'string') return verified;
+    return verified.token_type === type ? verified : 'invalid';
+  }
+
+  async #verified<S extends z.ZodType<object>>(
+    token: string,
+    schema: S,
+  ): Promise<z.output<S> | 'invalid' | 'expired'> {
     if (token.length > MAX_TOKEN_CHARS) return 'invalid';
     try {
       const { payload } = await jwtVerify(token, this.#secret, { algorithms: [ALGORITHM] });
-      const parsed = claims.safeParse(payload);
-      return parsed.success && parsed.data.token_type === type ? parsed.data : 'invalid';
+      const parsed = schema.safeParse(payload);
+      return parsed.success ? parsed.data : 'invalid';
     } catch (error) {
       if (error instanceof errors.JWTExpired) return 'expired';
       if (error instanceof errors.JOSEError) return 'invalid';

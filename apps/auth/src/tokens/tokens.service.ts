@@ -55,12 +55,18 @@ export class TokensService {
     const access = await this.credentials.findByKey(apiKey);
     if (access === null) throw new AppError('AUTHENTICATION_FAILED', 'Invalid API key');
     const { organization_id: organizationId, id: apiKeyId, queues } = access;
+    return this.open({ organizationId, apiKeyId, queues });
+  }
+
+  /** Begins a session of a key, for whoever has shown to be allowed to. */
+  async open(holder: Omit<TokenSubject, 'sid'>): Promise<SessionGrant> {
+    const { organizationId, apiKeyId } = holder;
     this.lastUsed.note(organizationId, apiKeyId);
     const sid = randomId();
     // The last access token can be made at the very end of the refresh token.
     const lifeSecs = this.signer.refreshLifeSecs + this.signer.accessLifeSecs;
     await this.sessions.open(organizationId, sid, apiKeyId, lifeSecs);
-    const subject = { organizationId, apiKeyId, queues, sid };
+    const subject = { ...holder, sid };
     const [grant, refreshToken] = await Promise.all([
       this.#grant(subject),
       this.signer.sign('refresh', subject),
@@ -76,13 +82,13 @@ export class TokensService {
   async refresh(refreshToken: string): Promise<AccessGrant> {
     const claims = await this.signer.verify(refreshToken, 'refresh');
     if (typeof claims === 'string') return refusedRefresh();
-    const { org_id: organizationId, api_key_id: apiKeyId, sid } = claims;
+    const { org_id: organizationId, api_key_id: apiKeyId, sid, email } = claims;
     const access = await this.keys.findAccess(organizationId, apiKeyId, sid);
     if (access === null) return refusedRefresh();
     const lifeSecs = this.signer.accessLifeSecs;
     const isLive = await this.sessions.extend(organizationId, sid, apiKeyId, lifeSecs);
     if (!isLive) return refusedRefresh();
-    return this.#grant({ organizationId, apiKeyId, queues: access.queues, sid });
+    return this.#grant({ organizationId, apiKeyId, queues: access.queues, sid, email });
   }
 
   /** Ends the caller's session, and the one of a refresh token of the same organization if given. */

@@ -1,6 +1,7 @@
 import { z } from 'zod';
 import { route } from '../route.js';
 import { instant, queueName, text } from '../text.js';
+import { billingEmail, organizationName, slug } from './organizations.api.js';
 
 const service = 'auth' as const;
 
@@ -71,6 +72,54 @@ export const issuedTicket = z.object({
 });
 export type IssuedTicket = z.output<typeof issuedTicket>;
 
+export const emailStartRequest = z.object({ email: billingEmail });
+export const emailVerifyRequest = z.object({
+  email: billingEmail,
+  code: z.string().regex(/^\d{6}$/, 'must be six digits'),
+});
+export type EmailVerifyRequest = z.output<typeof emailVerifyRequest>;
+
+export const emailStarted = z.object({
+  success: z.boolean(),
+  message: z.string(),
+  sent: z.boolean().describe('the same for every address, known here or not'),
+  email_sent_to: z.string(),
+});
+export type EmailStarted = z.output<typeof emailStarted>;
+
+export const emailVerified = z.discriminatedUnion('type', [
+  sessionGrant.extend({ type: z.literal('login') }),
+  z.object({
+    type: z.literal('signup'),
+    signup_token: z.string(),
+    email: z.string(),
+    expires_in: z.int().describe('seconds'),
+  }),
+]);
+export type EmailVerified = z.output<typeof emailVerified>;
+
+export const emailCheck = z.object({ available: z.boolean(), exists: z.boolean() });
+export type EmailCheck = z.output<typeof emailCheck>;
+
+export const signupRequest = z.object({
+  signup_token: z.string().min(1).max(MAX_TOKEN_CHARS),
+  name: organizationName,
+  slug: slug.min(3).max(50),
+});
+export type SignupRequest = z.output<typeof signupRequest>;
+
+export const signupCompleted = accessGrant.extend({
+  organization: z.object({
+    id: z.string(),
+    name: z.string(),
+    slug: z.string(),
+    billing_email: z.string(),
+  }),
+  api_key: z.string().describe('the raw key; shown once, only its hash is stored'),
+  refresh_token: z.string(),
+});
+export type SignupCompleted = z.output<typeof signupCompleted>;
+
 export const authApi = {
   login: route({
     service,
@@ -130,5 +179,44 @@ export const authApi = {
     bodyOptional: true,
     responses: { 201: issuedTicket },
     errors: ['ACCESS_DENIED'],
+  }),
+  startEmail: route({
+    service,
+    method: 'POST',
+    path: '/auth/email/start',
+    auth: 'public',
+    summary: 'Send a code to an address, to log in or sign up with; 5 an hour for each.',
+    body: emailStartRequest,
+    responses: { 200: emailStarted },
+  }),
+  verifyEmail: route({
+    service,
+    method: 'POST',
+    path: '/auth/email/verify',
+    auth: 'public',
+    summary: 'Trade a code for tokens, or for the right to sign up; 5 tries in 10 minutes.',
+    body: emailVerifyRequest,
+    responses: { 200: emailVerified },
+    errors: ['AUTHENTICATION_FAILED'],
+  }),
+  checkEmail: route({
+    service,
+    method: 'GET',
+    path: '/auth/check-email',
+    auth: 'public',
+    summary:
+      'Ask whether an organization has this address; 10 a minute and 60 an hour for a client.',
+    query: z.object({ email: billingEmail }),
+    responses: { 200: emailCheck },
+  }),
+  completeSignup: route({
+    service,
+    method: 'POST',
+    path: '/auth/signup/complete',
+    auth: 'public',
+    summary: 'Create the organization of a verified address, with its first key and tokens.',
+    body: signupRequest,
+    responses: { 201: signupCompleted },
+    errors: ['AUTHENTICATION_FAILED', 'ACCESS_DENIED', 'CONFLICT'],
   }),
 };

@@ -91,6 +91,11 @@ export class KeyRepository {
     return this.database.query<KeyRow>([organizationId], statements.listActive, [organizationId]);
   }
 
+  async findOwner(tx: Transaction, organizationId: string): Promise<KeyRow | null> {
+    const [row] = await tx.query<KeyRow>(statements.findOwner, [organizationId]);
+    return row ?? null;
+  }
+
   async find(organizationId: string, id: string): Promise<KeyRow | null> {
     const values = [organizationId, id];
     const [row] = await this.database.query<KeyRow>([organizationId], statements.find, values);

@@ -42,6 +42,16 @@ export const listActive = sql(
    limit 1000`,
 );
 
+/** The oldest key that may use every queue now: who owns the organization acts with it. */
+export const findOwner = sql(
+  'keys.find-owner',
+  `select ${columns} from auth.api_key
+   where organization_id = $1 and is_active and (expires_at is null or expires_at > now())
+     and (queues = '{}' or '*' = any (queues))
+   order by created_at, id
+   limit 1`,
+);
+
 export const find = sql(
   'keys.find',
   `select ${columns} from auth.api_key where organization_id = $1 and id = $2`,

@@ -81,6 +81,14 @@ export class OrganizationRepository {
     return rows[0]?.id ?? null;
   }
 
+  /** Whose billing address this is, in any case. */
+  async findIdByAddress(email: string): Promise<string | null> {
+    const rows = await this.database.maintenance((tx) =>
+      tx.query<{ id: string }>(statements.findIdByAddress, [email]),
+    );
+    return rows[0]?.id ?? null;
+  }
+
   async update(
     tx: Transaction,
     id: string,

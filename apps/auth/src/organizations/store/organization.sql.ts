@@ -22,6 +22,12 @@ export const findIdBySlug = sql(
   `select id from auth.organization where slug = $1 and deleted_at is null`,
 );
 
+/** Runs as maintenance, like the one above. */
+export const findIdByAddress = sql(
+  'organizations.find-id-by-address',
+  `select id from auth.organization where lower(billing_email) = lower($1) and deleted_at is null`,
+);
+
 /**
  * Absent values (null) leave a column as it is; the columns that may be null themselves say so apart. New settings
  * replace the old ones, except that the webhook token stays when they do not name one; $9 is laid over either.
