@@ -6,6 +6,10 @@ import { AdminService } from './admin/admin.service.js';
 import { PlatformRepository } from './admin/store/platform.repository.js';
 import { AuditController } from './audit/audit.controller.js';
 import { AuditTrailRepository } from './audit/store/audit-trail.repository.js';
+import { BillingController } from './billing/billing.controller.js';
+import { BillingService } from './billing/billing.service.js';
+import { BillingRepository } from './billing/store/billing.repository.js';
+import { StripeClient } from './billing/stripe-client.js';
 import { AUTH_CONFIG, loadAuthConfig } from './config.js';
 import { AuthChanges } from './credentials/auth-changes.js';
 import { CredentialsResponder } from './credentials/credentials.responder.js';
@@ -75,6 +79,10 @@ export { migrations } from './migrations/index.js';
     EmailService,
     SignupService,
     EmailController,
+    BillingRepository,
+    StripeClient,
+    BillingService,
+    BillingController,
     OrganizationsController,
     KeysController,
     TokensController,

@@ -38,6 +38,17 @@ const settings = z.object({
     .optional(),
   /** Whom mail comes from: `Spooled <no-reply@example.com>`. */
   EMAIL_FROM: z.string().min(3).optional(),
+  /** Opens the customers' portal; unset = 501. */
+  STRIPE_SECRET_KEY: env.secret().optional(),
+  /** What Stripe signs its events with; unset = 501. */
+  STRIPE_BILLING_WEBHOOK_SECRET: env.secret().optional(),
+  /** Prices that pay for plans. */
+  STRIPE_STARTER_PRICE_ID: z.string().optional(),
+  STRIPE_PRO_PRICE_ID: z.string().optional(),
+  /** Where Stripe's API is. */
+  STRIPE_API_URL: z.url({ protocol: /^https?$/ }).default('https://api.stripe.com'),
+  /** Pages that may call us are also those that the customers' portal may lead back to. */
+  CORS_ALLOWED_ORIGINS: env.list(),
 });
 
 export type AuthConfig = z.output<typeof settings> & {

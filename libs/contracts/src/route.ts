@@ -25,6 +25,8 @@ export interface RouteSpec {
   readonly body?: z.ZodType;
   /** An absent or empty body counts as `{}`. */
   readonly bodyOptional?: boolean;
+  /** The handler gets the body as the text it came in, unchecked: who signs a body signs its bytes. */
+  readonly rawBody?: boolean;
   /** Answers by status, the usual one first; `null` has no body, a string names another content type. */
   readonly responses: Readonly<Record<number, z.ZodType | string | null>>;
   readonly errors?: readonly ErrorCode[];

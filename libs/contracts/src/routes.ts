@@ -1,4 +1,5 @@
 import { auditApi } from './audit/audit.api.js';
+import { billingApi } from './billing/billing.api.js';
 import { adminApi } from './auth/admin.api.js';
 import { apiKeysApi } from './auth/api-keys.api.js';
 import { authApi } from './auth/auth.api.js';
@@ -31,5 +32,6 @@ export const routes: readonly RouteSpec[] = [
   ...Object.values(authApi),
   ...Object.values(adminApi),
   ...Object.values(auditApi),
+  ...Object.values(billingApi),
   ...Object.values(operationsApi),
 ];

@@ -6,13 +6,14 @@ import {
 } from '@nestjs/common';
 import { Loop } from '@spooled/runtime';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import { BillingRepository } from '../billing/store/billing.repository.js';
 import { EmailCodeRepository } from '../email/store/email-code.repository.js';
 import { SessionRepository } from '../tokens/store/session.repository.js';
 
 const PERIOD_MS = 60_000;
 const BATCH = 1000;
 
-/** Deletes sessions whose last token is over, and tickets and codes that nobody used. Instances may run it side by side. */
+/** Deletes sessions whose last token is over, tickets and codes that nobody used, old events of Stripe. Instances may run it side by side. */
 @Injectable()
 export class ExpiryPruner implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #loop: Loop;
@@ -20,6 +21,7 @@ export class ExpiryPruner implements OnApplicationBootstrap, BeforeApplicationSh
   constructor(
     private readonly sessions: SessionRepository,
     private readonly codes: EmailCodeRepository,
+    private readonly billing: BillingRepository,
     @Inject(LOGGER) logger: Logger,
     metrics: Metrics,
   ) {
@@ -37,7 +39,11 @@ export class ExpiryPruner implements OnApplicationBootstrap, BeforeApplicationSh
 
   /** A full batch means that there is more. */
   async step(): Promise<number> {
-    const pruned = [await this.sessions.prune(BATCH), await this.codes.prune(BATCH)];
+    const pruned = [
+      await this.sessions.prune(BATCH),
+      await this.codes.prune(BATCH),
+      await this.billing.prune(BATCH),
+    ];
     return pruned.includes(BATCH) ? 0 : PERIOD_MS;
   }
 }

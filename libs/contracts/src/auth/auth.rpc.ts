@@ -32,7 +32,7 @@ export const authRpc = {
     }),
     timeoutMs: 5000,
   }),
-  /** What webhook ingestion must know of an organization; `null` when there is none, or no more. */
+  /** What webhooks that come in are checked against; `null` when there is no such organization, or no more. */
   ingestion: rpc({
     subject: rpcSubject('auth', 'ingestion'),
     request: z.object({ organizationId: z.uuid() }),
@@ -40,9 +40,9 @@ export const authRpc = {
       organization: z
         .object({
           plan: planLimits,
-          webhookToken: z.string().nullable().describe('of custom webhooks'),
-          githubSecret: z.string().nullable().describe('null: those of GitHub are refused'),
-          stripeSecret: z.string().nullable().describe('null: those of Stripe are refused'),
+          webhookToken: z.string().nullable(),
+          githubSecret: z.string().nullable(),
+          stripeSecret: z.string().nullable(),
         })
         .nullable(),
     }),

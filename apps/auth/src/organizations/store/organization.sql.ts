@@ -82,8 +82,15 @@ export const removeSoftly = sql(
    returning slug`,
 );
 
-/** Keys, sessions and tickets go with it. */
+/** Keys, sessions and tickets go with it, and what is known of its payment. */
 export const remove = sql(
   'organizations.remove',
-  `delete from auth.organization where id = $1 and ($2 or deleted_at is null) returning slug`,
+  `with gone as (
+     delete from auth.organization where id = $1 and ($2 or deleted_at is null)
+     returning slug, stripe_customer_id
+   ),
+   subscriptions as (
+     delete from auth.stripe_subscription s using gone g where s.customer_id = g.stripe_customer_id
+   )
+   select slug from gone`,
 );
