@@ -1,10 +1,10 @@
 import { auditMigrations } from '@spooled/audit';
-import { runMigrations } from '@spooled/postgres';
+import { Database, runMigrations, sql } from '@spooled/postgres';
 import { Readiness } from '@spooled/runtime';
 import { eventually, postgresServer, type PostgresServer } from '@spooled/testing';
 import pg from 'pg';
 import { migrations } from '../src/migrations/index.js';
-import { TestService } from './setup.js';
+import { ADMIN_KEY, TestService } from './setup.js';
 
 let postgres: PostgresServer;
 
@@ -65,6 +65,30 @@ describe('a database of an owner that is no superuser', () => {
       expect((await login()).status).toBe(503);
       await postgres.start();
       await eventually(async () => expect((await login()).status).toBe(200), { timeoutMs: 10_000 });
+    } finally {
+      await service.stop();
+    }
+  });
+
+  it('lets an organization go with all that refers to it, though the owner is bound by row-level security', async () => {
+    const service = await TestService.on({ url: ownedUrl(), drop: () => Promise.resolve() });
+    try {
+      await service.boot();
+      const { id, key } = await service.organization();
+      await service.login(key);
+      await service.call('POST', '/auth/tickets', { credential: key });
+      const path = `/admin/organizations/${id}?hard_delete=true`;
+      expect((await service.call('DELETE', path, { adminKey: ADMIN_KEY })).status).toBe(204);
+      for (const table of ['api_key', 'session', 'ticket']) {
+        const rows = await service.context
+          .get(Database)
+          .maintenance((tx) =>
+            tx.query(sql(`test.${table}`, `select from auth.${table} where organization_id = $1`), [
+              id,
+            ]),
+          );
+        expect([table, rows.length]).toEqual([table, 0]);
+      }
     } finally {
       await service.stop();
     }

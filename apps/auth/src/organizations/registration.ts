@@ -10,7 +10,7 @@ export class Registration {
   constructor(@Inject(AUTH_CONFIG) private readonly config: AuthConfig) {}
 
   /** Answers who creates it. @throws AppError `ACCESS_DENIED` */
-  admit(adminKey?: unknown): AuditActor {
+  admit(adminKey: unknown): AuditActor {
     const { REGISTRATION_MODE: mode } = this.config;
     if (mode === 'open') return systemActor;
     if (mode === 'invite') {
