@@ -1,4 +1,4 @@
-import { Inject, Injectable, type BeforeApplicationShutdown } from '@nestjs/common';
+import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
 import { MAIL_TRANSPORT, type Mail, type MailTransport } from './mail-transport.js';
 
@@ -7,7 +7,7 @@ import { MAIL_TRANSPORT, type Mail, type MailTransport } from './mail-transport.
  * failure, whether there was anything to send.
  */
 @Injectable()
-export class Mailer implements BeforeApplicationShutdown {
+export class Mailer implements OnApplicationShutdown {
   readonly #sending = new Set<Promise<void>>();
   readonly #mails;
 
@@ -28,7 +28,8 @@ export class Mailer implements BeforeApplicationShutdown {
     this.#sending.add(sending);
   }
 
-  async beforeApplicationShutdown(): Promise<void> {
+  /** After the server has closed: its last requests may still post. */
+  async onApplicationShutdown(): Promise<void> {
     await Promise.all(this.#sending);
     this.transport.close();
   }

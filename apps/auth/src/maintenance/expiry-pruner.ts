@@ -13,7 +13,10 @@ import { SessionRepository } from '../tokens/store/session.repository.js';
 const PERIOD_MS = 60_000;
 const BATCH = 1000;
 
-/** Deletes sessions whose last token is over, tickets and codes that nobody used, old events of Stripe. Instances may run it side by side. */
+/**
+ * Deletes sessions whose last token is over, tickets and codes that nobody used, and old events of Stripe. Instances may
+ * run it side by side.
+ */
 @Injectable()
 export class ExpiryPruner implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #loop: Loop;
