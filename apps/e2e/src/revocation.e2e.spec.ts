@@ -96,4 +96,52 @@ describe.each(hostKinds)('a revoked credential, on %s', (kind) => {
     const again = await login(organization.key);
     (await world.client(again).get('/jobs')).expectStatus(200);
   });
+
+  it.each([
+    ['softly', 'false'],
+    ['with all it has', 'true'],
+  ])('is each one of an organization that is deleted %s', async (_how, isHard) => {
+    const gone = await world.organization(`gone-${isHard}`);
+    await gone.client.enqueue('left');
+    (await gone.client.post('/workers/register', WORKER)).expectStatus(201);
+    (await gone.client.post('/schedules', SCHEDULE)).expectStatus(201);
+    const refused = await gone.client.delete(`/organizations/${gone.id}`);
+    refused.expectStatus(409);
+    const streams = await open(gone.key);
+    const path = `/admin/organizations/${gone.id}`;
+    (await world.admin.delete(`${path}?hard_delete=${isHard}`)).expectStatus(204);
+    await expectLockedOut(gone.key, streams);
+    if (isHard === 'false') (await world.admin.get(path)).expectStatus(200);
+    else await expectForgotten(gone);
+  });
+
+  /** What the platform counts is what the organizations have that are left. */
+  async function expectForgotten(gone: Organization): Promise<void> {
+    (await world.admin.get(`/admin/organizations/${gone.id}`)).expectStatus(404);
+    await eventually(async () => {
+      const { body: listed } = await world.admin.get<{
+        organizations: { usage: { active_jobs: number; workers: number } }[];
+      }>('/admin/organizations');
+      const { body: deleted } = await world.admin.get<typeof listed>(
+        '/admin/organizations?plan_tier=deleted',
+      );
+      const all = [...listed.organizations, ...deleted.organizations];
+      const { body: stats } = await world.admin.get<{
+        jobs: { total_active: number };
+        workers: { total: number };
+      }>('/admin/stats');
+      const sum = (of: 'active_jobs' | 'workers'): number =>
+        all.reduce((total, { usage }) => total + usage[of], 0);
+      expect(stats.jobs.total_active).toBe(sum('active_jobs'));
+      expect(stats.workers.total).toBe(sum('workers'));
+    });
+  }
 });
+
+const WORKER = { queue_name: 'left', hostname: 'host-1' };
+const SCHEDULE = {
+  name: 'yearly',
+  cron_expression: '0 0 1 1 *',
+  queue_name: 'left',
+  payload_template: {},
+};

@@ -73,7 +73,7 @@ export class World {
 
   /** On the enterprise plan, and without a rate limit that would get in a story's way. */
   async organization(slug: string): Promise<Organization> {
-    const admin = new Client(this.host, { 'x-admin-key': adminKey });
+    const { admin } = this;
     const created = await admin.post<{
       organization: { id: string };
       api_key: { key: string };
@@ -86,6 +86,10 @@ export class World {
     });
     patched.expectStatus(200);
     return { id: organization.id, key: api_key.key, client: this.client(api_key.key) };
+  }
+
+  get admin(): Client {
+    return new Client(this.host, { 'x-admin-key': adminKey });
   }
 
   client(credential: string): Client {
