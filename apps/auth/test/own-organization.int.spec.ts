@@ -414,6 +414,24 @@ describe('GET /audit', () => {
     expect(text).not.toMatch(/sp_test_|whk_|@x\.example/);
   });
 
+  it('names what was changed, and nothing that was not', async () => {
+    const { id, key } = await service.organization('pro');
+    const raw = { credential: key };
+    const change = (body: object) => service.call('PUT', `/organizations/${id}`, { ...raw, body });
+    await change({ description: 'We do things', settings: { a: 1 } });
+    await change({ billing_email: null });
+    await change({});
+    await change({ name: null, settings: null, description: null });
+    await service.call('PATCH', `/admin/organizations/${id}`, {
+      adminKey: ADMIN_KEY,
+      body: { plan_tier: 'pro' },
+    });
+    expect((await trail(key)).body.slice(0, -2)).toMatchObject([
+      { action: 'organization.updated', details: { fields: ['billing_email'] } },
+      { action: 'organization.updated', details: { fields: ['settings', 'description'] } },
+    ]);
+  });
+
   it('filters by actor, action and time, and pages', async () => {
     const { id, key, keyId } = await service.organization();
     await service.call('PATCH', `/admin/organizations/${id}`, {

@@ -195,26 +195,25 @@ function recordUpdate(
   { id: organizationId, plan_tier, custom_limits }: OrganizationRow,
   { actor, planTierBefore, change }: Update,
 ): void {
-  const { planTier, customLimits, ...others } = change;
-  if (planTier != null || customLimits !== undefined) {
+  if (plan_tier !== planTierBefore || change.customLimits !== undefined) {
     const details = { from: planTierBefore, to: plan_tier, custom_limits };
     recordAction(tx, { organizationId, actor, action: 'plan.changed', details });
   }
-  const fields = Object.entries(others).flatMap(([name, value]) =>
-    value === undefined ? [] : [FIELD_NAMES[name as keyof typeof FIELD_NAMES]],
-  );
+  const fields = fieldsOf(change);
   if (fields.length === 0) return;
   const details = { fields };
   recordAction(tx, { organizationId, actor, action: 'organization.updated', details });
 }
 
-/** As clients know them. The values stay out: there are secrets and addresses among them. */
-const FIELD_NAMES = {
-  name: 'name',
-  billingEmail: 'billing_email',
-  settings: 'settings',
-  settingsPatch: 'description, logo_url',
-} as const;
+/** What is changed, as clients call it. The values stay out: there are secrets and addresses among them. */
+function fieldsOf(change: OrganizationChange): string[] {
+  return [
+    ...(change.name == null ? [] : ['name']),
+    ...(change.billingEmail === undefined ? [] : ['billing_email']),
+    ...(change.settings == null ? [] : ['settings']),
+    ...Object.keys(change.settingsPatch ?? {}),
+  ];
+}
 
 const UNIQUE_VIOLATION = '23505';
 
