@@ -26,6 +26,8 @@ const platformOrder = {
   access: ['config', 'telemetry', 'runtime', 'nats', 'http'],
   grpc: ['config', 'telemetry', 'runtime', 'nats', 'http', 'access'],
   'event-log': ['config', 'telemetry', 'runtime', 'nats', 'postgres'],
+  // The way out to addresses that customers give.
+  outbound: [],
   // Starts servers for the laptop and the tests; knows nothing of how services run.
   embedded: [],
 };
