@@ -3,7 +3,13 @@ import type { ErrorCode } from './errors.js';
 
 /** The services; each owns its routes, its Postgres schema and its room under `apps/`. */
 export type ServiceName =
-  'auth' | 'job-api' | 'worker-registry' | 'scheduler' | 'realtime-gateway' | 'every';
+  | 'auth'
+  | 'job-api'
+  | 'worker-registry'
+  | 'scheduler'
+  | 'webhook-dispatcher'
+  | 'realtime-gateway'
+  | 'every';
 
 /**
  * Who may call a route. `public`: nobody is asked; `key`: an API key or a JWT; `full-key`: a key whose queue
@@ -25,6 +31,8 @@ export interface RouteSpec {
   readonly body?: z.ZodType;
   /** An absent or empty body counts as `{}`. */
   readonly bodyOptional?: boolean;
+  /** The handler gets the body as the text it came in, unchecked: who signs a body signs its bytes. */
+  readonly rawBody?: boolean;
   /** Answers by status, the usual one first; `null` has no body, a string names another content type. */
   readonly responses: Readonly<Record<number, z.ZodType | string | null>>;
   readonly errors?: readonly ErrorCode[];

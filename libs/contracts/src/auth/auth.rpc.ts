@@ -32,6 +32,22 @@ export const authRpc = {
     }),
     timeoutMs: 5000,
   }),
+  /** What webhooks that come in are checked against; `null` when there is no such organization, or no more. */
+  ingestion: rpc({
+    subject: rpcSubject('auth', 'ingestion'),
+    request: z.object({ organizationId: z.uuid() }),
+    response: z.object({
+      organization: z
+        .object({
+          plan: planLimits,
+          webhookToken: z.string().nullable(),
+          githubSecret: z.string().nullable(),
+          stripeSecret: z.string().nullable(),
+        })
+        .nullable(),
+    }),
+    timeoutMs: 2000,
+  }),
 };
 
 /** Keys, tokens or the plan of an organization changed: drop what was cached. A null key means all of them. */

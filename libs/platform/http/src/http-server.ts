@@ -7,7 +7,7 @@ import {
   type OnApplicationBootstrap,
 } from '@nestjs/common';
 import { DiscoveryService, MetadataScanner } from '@nestjs/core';
-import { AppError, fullPath, parseJson, type RouteSpec } from '@spooled/contracts';
+import { AppError, fullPath, type RouteSpec } from '@spooled/contracts';
 import { Readiness } from '@spooled/runtime';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
@@ -15,12 +15,12 @@ import type { Server } from 'node:http';
 import { errorReply, isServerFault } from './error-body.js';
 import { HTTP_CONFIG, type HttpConfig } from './http.config.js';
 import { InFlight } from './in-flight.js';
-import { refuseDeepJson } from './json-body.js';
+import { readJson } from './json-body.js';
 import { listenProblem } from './listen-problem.js';
 import { PrincipalResolver } from './principal-resolver.js';
 import { requestId } from './request-id.js';
 import { routeOf } from './route.decorator.js';
-import { RouteBinding } from './route-binding.js';
+import { RouteBinding, type RouteSettings } from './route-binding.js';
 import { SilentConnections } from './silent-connections.js';
 import { TrafficControl } from './traffic-control.js';
 import { refuse, UpgradeRoutes, type UpgradeHandler } from './upgrade-routes.js';
@@ -139,7 +139,8 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
       (request, text, done) => {
         try {
           // What is sent to an unknown path is nobody's to judge.
-          done(null, request.is404 ? undefined : readJson(text));
+          const { isBodyRaw } = request.routeOptions.config as Partial<RouteSettings>;
+          done(null, request.is404 ? undefined : isBodyRaw ? text : readJson(text));
         } catch (error) {
           done(error as Error);
         }
@@ -231,16 +232,6 @@ function brokenRequest(code: string | undefined): AppError {
   const message =
     code === 'HPE_HEADER_OVERFLOW' ? 'The header is too large.' : 'This is not an HTTP request.';
   return new AppError('BAD_REQUEST', message);
-}
-
-function readJson(text: string): unknown {
-  if (text.trim() === '') return undefined;
-  refuseDeepJson(text);
-  try {
-    return parseJson(text);
-  } catch (error) {
-    throw new AppError('INVALID_JSON', undefined, { cause: error });
-  }
 }
 
 function matches(spec: RouteSpec, url: string): boolean {

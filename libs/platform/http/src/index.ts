@@ -2,6 +2,7 @@ export { isSameSecret } from './credentials.js';
 export { parsePart, toAppError } from './error-body.js';
 export { HttpModule } from './http.module.js';
 export { HttpServer } from './http-server.js';
+export { readJson } from './json-body.js';
 export { listenProblem } from './listen-problem.js';
 export { PrincipalResolver } from './principal-resolver.js';
 export type { FixedWindows, RateDecision, TokenBuckets } from './rate-limits.js';

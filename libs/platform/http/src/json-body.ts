@@ -1,7 +1,18 @@
-import { AppError } from '@spooled/contracts';
+import { AppError, parseJson } from '@spooled/contracts';
 
 /** Deeper documents are refused: many consumers recurse. */
 const MAX_DEPTH = 64;
+
+/** The value of a JSON body, `undefined` for an empty one. @throws AppError `INVALID_JSON` */
+export function readJson(text: string): unknown {
+  if (text.trim() === '') return undefined;
+  refuseDeepJson(text);
+  try {
+    return parseJson(text);
+  } catch (error) {
+    throw new AppError('INVALID_JSON', undefined, { cause: error });
+  }
+}
 
 /** Refuses JSON text that nests deeper than 64 levels, in one pass and before anything is built from it. */
 export function refuseDeepJson(text: string): void {

@@ -12,6 +12,11 @@ import type { TrafficControl } from './traffic-control.js';
 
 type Handler = (request: unknown) => unknown;
 
+/** What the parser of bodies is to know of a route. */
+export interface RouteSettings {
+  readonly isBodyRaw: boolean;
+}
+
 const JSON_TYPE = 'application/json; charset=utf-8';
 
 /** Turns a route's spec and its handler into a Fastify route: caller, limits, validation, answer, metric. */
@@ -46,6 +51,7 @@ export class RouteBinding {
     return {
       method: spec.method,
       url: fullPath(spec),
+      config: { isBodyRaw: spec.rawBody === true },
       // Streams are never compressed; short answers are below the threshold anyway.
       compress: spec.auth === 'stream' ? false : { threshold: 1024 },
       // Before the body is read: a stranger must not make us read five megabytes.
@@ -65,7 +71,7 @@ export class RouteBinding {
         const answer = spec.auth === 'stream' ? await work : await this.inFlight.limit(work);
         return reply.sent ? reply : send(reply, defaultStatus, answer);
       },
-    } satisfies RouteOptions & { compress: unknown };
+    } satisfies RouteOptions & { compress: unknown; config: RouteSettings };
   }
 
   async #admit(
@@ -128,7 +134,7 @@ class RouteRequest {
     const refusalCode = spec.auth === 'stream' ? 'BAD_REQUEST' : 'VALIDATION_ERROR';
     this.query =
       spec.query === undefined ? undefined : parsePart(spec.query, request.query, refusalCode);
-    this.body = spec.body === undefined ? undefined : parseBody(spec, request.body);
+    this.body = spec.body === undefined ? undefined : bodyOf(spec, request.body);
   }
 
   get headers(): IncomingHttpHeaders {
@@ -158,7 +164,8 @@ class RouteRequest {
   }
 }
 
-function parseBody(spec: RouteSpec, body: unknown): unknown {
+function bodyOf(spec: RouteSpec, body: unknown): unknown {
+  if (spec.rawBody === true) return body ?? '';
   const given = body ?? (spec.bodyOptional === true ? {} : undefined);
   return parsePart(spec.body!, given);
 }

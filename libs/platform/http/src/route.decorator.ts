@@ -18,7 +18,7 @@ type WithCaller<S extends RouteSpec> = S['auth'] extends 'public' | 'admin'
 export type RequestOf<S extends RouteSpec> = WithCaller<S> & {
   readonly params: Readonly<Record<ParamNames<S['path']>, string>>;
   readonly query: Output<S['query']>;
-  readonly body: Output<S['body']>;
+  readonly body: S extends { readonly rawBody: true } ? string : Output<S['body']>;
   readonly headers: IncomingHttpHeaders;
   /** The client's address: of the peer, or as trusted proxies tell it. */
   readonly ip: string;
