@@ -93,6 +93,10 @@ export class World {
     };
   }
 
+  get contexts(): readonly INestApplicationContext[] {
+    return this.#contexts;
+  }
+
   get context(): INestApplicationContext {
     return this.#contexts[0]!;
   }

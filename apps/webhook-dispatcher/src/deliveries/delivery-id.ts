@@ -7,7 +7,7 @@ export function deliveryId(endpointId: string, seq: number, at: Date): string {
   return uuidv7({ msecs: at.getTime(), random });
 }
 
-/** No id of an earlier instant is larger. */
+/** The lowest id that a delivery of an event of that time, or later, can have. */
 export function firstDeliveryIdAt(msecs: number): string {
   return uuidv7({ msecs, random: new Uint8Array(16), seq: 0 });
 }
