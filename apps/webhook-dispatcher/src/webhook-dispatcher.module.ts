@@ -12,6 +12,8 @@ import { EndpointService } from './endpoints/endpoint.service.js';
 import { EndpointsController } from './endpoints/endpoints.controller.js';
 import { SecretBox } from './endpoints/secret-box.js';
 import { EndpointRepository } from './endpoints/store/endpoint.repository.js';
+import { IngestionController } from './ingestion/ingestion.controller.js';
+import { IngestionService } from './ingestion/ingestion.service.js';
 import { DeliveryPruner } from './maintenance/delivery-pruner.js';
 
 /** Every statement starts from a few keys or from the head of an index, however many rows there are at the moment. */
@@ -45,6 +47,8 @@ const KEYED_PLANS = {
     EndpointService,
     DeliveryService,
     EndpointsController,
+    IngestionService,
+    IngestionController,
     DeliveryPruner,
   ],
 })

@@ -129,20 +129,8 @@ export class RunSender {
     }
   }
 
-  async #enqueue(jobs: readonly EnqueueCommand[]) {
-    if (jobs.length === 1) this.#requireCarried(jobs[0]!);
+  #enqueue(jobs: readonly EnqueueCommand[]) {
     return this.bus.request(jobsRpc.enqueue, { jobs: [...jobs] });
-  }
-
-  /** What is larger than the bus carries looks like a bus that is away, and would be sent again for ever. */
-  #requireCarried(job: EnqueueCommand): void {
-    const maxBytes = this.bus.connection.info?.max_payload ?? Infinity;
-    const bytes = Buffer.byteLength(JSON.stringify(job)) + ENVELOPE_BYTES;
-    if (bytes <= maxBytes) return;
-    throw new AppError(
-      'PAYLOAD_TOO_LARGE',
-      `A job of ${bytes} bytes is more than the bus carries.`,
-    );
   }
 
   async #end(ended: readonly RunEnd[]): Promise<void> {
