@@ -99,6 +99,21 @@ const table: readonly [string, StoredEvent, Record<string, unknown>][] = [
     { type: 'WorkerDeregistered', data: { ...worker, reason: 'stale' } },
     { worker_id: 'w-1', queue_name: 'emails' },
   ],
+  [
+    'queue.paused',
+    { type: 'QueuePaused', data: { queue_name: 'emails', reason: 'deploy', timestamp } },
+    { queue_name: 'emails', reason: 'deploy' },
+  ],
+  [
+    'queue.resumed',
+    { type: 'QueueResumed', data: { queue_name: 'emails', paused_duration_secs: 60, timestamp } },
+    { queue_name: 'emails', paused_duration_secs: 60 },
+  ],
+  [
+    'schedule.triggered',
+    { type: 'ScheduleTriggered', data: { ...job, schedule_id: 's-1', timestamp } },
+    { ...job, schedule_id: 's-1' },
+  ],
 ];
 
 describe('an event', () => {

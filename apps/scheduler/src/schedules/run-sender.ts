@@ -78,7 +78,8 @@ export class RunSender {
       refusal = asAppError(error);
     }
     try {
-      await this.#end([{ run, errorMessage: refusal?.message ?? null }]);
+      const errorMessage = refusal?.message ?? null;
+      await this.#end([{ run, queueName: body.queue_name, errorMessage }]);
     } catch (error) {
       // The run is sent once more then, and found to have its job.
       this.#complain(error);
@@ -89,12 +90,14 @@ export class RunSender {
   async #sendGroup(group: readonly Run[]): Promise<void> {
     const bodies = await this.runs.bodies(group.filter(({ body }) => body === null));
     const outcomes = await this.#ask(group, bodies);
+    const queueOf = (run: Run): string | null =>
+      (run.body ?? bodies.get(run.scheduleId))?.queue_name ?? null;
     const ended: RunEnd[] = [];
     const postponed: Run[] = [];
     group.forEach((run, index) => {
       const outcome = outcomes[index]!;
       if (outcome !== null && isWorthRepeating(outcome, run.ageMs)) postponed.push(run);
-      else ended.push({ run, errorMessage: outcome?.message ?? null });
+      else ended.push({ run, queueName: queueOf(run), errorMessage: outcome?.message ?? null });
     });
     await this.#end(ended);
     await this.runs.postpone(postponed, POSTPONED_SECS);

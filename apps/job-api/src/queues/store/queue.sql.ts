@@ -89,6 +89,16 @@ export const dropPace = sql(
   `delete from jobs.queue_pace where organization_id = $1 and queue_name = $2`,
 );
 
+/** Holds a queue's configuration, and tells for how many seconds it is paused; null while it is not. */
+export const lockPause = sql(
+  'queues.lock-pause',
+  `
+  select case when enabled then null
+    else greatest(0, floor(extract(epoch from now() - coalesce((settings->>'paused_at')::timestamptz, now()))))::int
+    end as paused_secs
+  from jobs.queue where organization_id = $1 and queue_name = $2 for update`,
+);
+
 /** Pauses a queue that exists, with or without a configuration; pausing twice keeps the first instant. */
 export const pause = sql(
   'queues.pause',

@@ -45,6 +45,18 @@ export function webhookEventOf({ type, data }: StoredEvent): WebhookEvent | null
       const { worker_id, queue_name } = data;
       return told('worker.deregistered', data, { worker_id, queue_name });
     }
+    case 'QueuePaused': {
+      const { queue_name, reason } = data;
+      return told('queue.paused', data, { queue_name, reason });
+    }
+    case 'QueueResumed': {
+      const { queue_name, paused_duration_secs } = data;
+      return told('queue.resumed', data, { queue_name, paused_duration_secs });
+    }
+    case 'ScheduleTriggered': {
+      const { schedule_id, job_id, queue_name } = data;
+      return told('schedule.triggered', data, { schedule_id, job_id, queue_name });
+    }
   }
 }
 
