@@ -3,8 +3,11 @@ import { EventLogReader, EventNews } from '@spooled/event-log';
 import { PostgresModule } from '@spooled/postgres';
 import { loadWebhookDispatcherConfig, WEBHOOK_DISPATCHER_CONFIG } from './config.js';
 import { DeliveryAttempts } from './deliveries/delivery-attempts.js';
+import { CompletionEvents } from './deliveries/completion-events.js';
 import { DeliveryService } from './deliveries/delivery.service.js';
+import { EndpointEvents } from './deliveries/endpoint-events.js';
 import { EventFanOut } from './deliveries/event-fan-out.js';
+import { MissedEvents } from './deliveries/missed-events.js';
 import { Sender } from './deliveries/sender.js';
 import { DeliveryRepository } from './deliveries/store/delivery.repository.js';
 import { FollowerRepository } from './deliveries/store/follower.repository.js';
@@ -14,6 +17,7 @@ import { SecretBox } from './endpoints/secret-box.js';
 import { EndpointRepository } from './endpoints/store/endpoint.repository.js';
 import { IngestionController } from './ingestion/ingestion.controller.js';
 import { IngestionService } from './ingestion/ingestion.service.js';
+import { CompletionFollower } from './maintenance/completion-follower.js';
 import { DeliveryPruner } from './maintenance/delivery-pruner.js';
 
 /** Every statement starts from a few keys or from the head of an index, however many rows there are at the moment. */
@@ -43,12 +47,16 @@ const KEYED_PLANS = {
     DeliveryRepository,
     Sender,
     DeliveryAttempts,
+    MissedEvents,
+    EndpointEvents,
+    CompletionEvents,
     EventFanOut,
     EndpointService,
     DeliveryService,
     EndpointsController,
     IngestionService,
     IngestionController,
+    CompletionFollower,
     DeliveryPruner,
   ],
 })

@@ -3,6 +3,7 @@ import { jobsMigration } from './0001-jobs.js';
 import { dependenciesMigration } from './0002-dependencies-workflows-pace.js';
 import { plansAndWaitsMigration } from './0003-plans-and-waits.js';
 import { jobReportsMigration } from './0004-job-reports.js';
+import { completionWebhooksMigration } from './0005-completion-webhooks.js';
 
 /** Every migration of schema `jobs`, oldest first. */
 export const migrations: readonly Migration[] = [
@@ -10,4 +11,5 @@ export const migrations: readonly Migration[] = [
   dependenciesMigration,
   plansAndWaitsMigration,
   jobReportsMigration,
+  completionWebhooksMigration,
 ];

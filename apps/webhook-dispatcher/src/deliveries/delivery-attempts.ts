@@ -26,7 +26,7 @@ const MAX_SETTLEMENTS = 500;
 const MAX_LANES = 1000;
 const BEFORE_ALL: DueLane = {
   organization_id: '00000000-0000-0000-0000-000000000000',
-  endpoint_id: '00000000-0000-0000-0000-000000000000',
+  lane: '00000000-0000-0000-0000-000000000000',
 };
 
 /**
@@ -125,7 +125,7 @@ export class DeliveryAttempts implements OnApplicationBootstrap, BeforeApplicati
   }
 
   #begin(delivery: ClaimedDelivery): void {
-    this.#lanes.began(delivery.endpoint_id);
+    this.#lanes.began(delivery.lane);
     const attempt = this.#attempt(delivery).finally(() => {
       this.#underWay.delete(attempt);
       this.#loop.wake();
@@ -136,7 +136,7 @@ export class DeliveryAttempts implements OnApplicationBootstrap, BeforeApplicati
   async #attempt(delivery: ClaimedDelivery): Promise<void> {
     const { url, enabled, secret, previous_secret, id, event, body } = delivery;
     if (url === null || enabled !== true) {
-      this.#lanes.ended(delivery.endpoint_id, true);
+      this.#lanes.ended(delivery.lane, true);
       this.#ended.push(dropped(delivery));
       this.#deliveries.inc({ outcome: 'dropped' });
       return;
@@ -145,9 +145,9 @@ export class DeliveryAttempts implements OnApplicationBootstrap, BeforeApplicati
     const secrets =
       secret === null ? [] : [secret, ...(previous_secret === null ? [] : [previous_secret])];
     const attempt = delivery.attempts + 1;
-    const target = { url, owner: delivery.endpoint_id, secrets };
+    const target = { url, owner: delivery.endpoint_id ?? id, secrets };
     const outcome = await this.sender.attempt(target, { id, event, body, attempt });
-    this.#lanes.ended(delivery.endpoint_id, outcome.isSuccess);
+    this.#lanes.ended(delivery.lane, outcome.isSuccess);
     const settlement = settled(delivery, outcome, this.config.OUTGOING_WEBHOOK_MAX_ATTEMPTS);
     this.#ended.push(settlement);
     const { status } = settlement;

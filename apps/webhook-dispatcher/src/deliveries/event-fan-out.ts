@@ -4,24 +4,32 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { EventLogReader, EventNews, type FeedEvent } from '@spooled/event-log';
+import { EventLogReader, EventNews } from '@spooled/event-log';
 import { Bus } from '@spooled/nats';
 import { Database } from '@spooled/postgres';
 import { Loop } from '@spooled/runtime';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import { CompletionEvents } from './completion-events.js';
 import { DeliveryAttempts } from './delivery-attempts.js';
-import { deliveryId } from './delivery-id.js';
-import { envelope } from './domain/envelope.js';
-import { webhookEventOf } from './domain/webhook-event.js';
-import { DeliveryRepository, type NewDelivery } from './store/delivery.repository.js';
-import { FollowerRepository, type Listener } from './store/follower.repository.js';
+import { EndpointEvents, type Reading } from './endpoint-events.js';
+import { FollowerRepository, type Follower, type Purpose } from './store/follower.repository.js';
 
 /** How often the logs are looked at without news: what the bus lost is late by no more. */
 const LOOK_EVERY_MS = 500;
 const PAGE = 1000;
-/** Organizations read at once. */
+/** Logs read at once. */
 const MAX_READING = 4;
-const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
+const BEFORE_ALL = {
+  organization_id: '00000000-0000-0000-0000-000000000000',
+  purpose: 'completions',
+} as const;
+
+/** The logs that are to be read for one purpose, and the loop that reads them. */
+interface Reader {
+  readonly loop: Loop;
+  readonly wanted: Set<string>;
+  readonly read: (organizationId: string) => Promise<Reading>;
+}
 
 /**
  * Makes deliveries of events. Each organization's log is read by position, and the position moves in the transaction
@@ -30,133 +38,124 @@ const BEFORE_ALL = '00000000-0000-0000-0000-000000000000';
  */
 @Injectable()
 export class EventFanOut implements OnApplicationBootstrap, BeforeApplicationShutdown {
-  readonly #loop: Loop;
-  readonly #wanted = new Set<string>();
-  readonly #missed;
-  #followed: ReadonlySet<string> = new Set();
+  /** Apart, so that a job-api that does not answer holds up no endpoint. */
+  readonly #readers: Readonly<Record<Purpose, Reader>>;
+  /** What each organization's log is read for. */
+  #followed: ReadonlyMap<string, ReadonlySet<Purpose>> = new Map();
   #looksAt = 0;
 
   constructor(
     private readonly database: Database,
     private readonly reader: EventLogReader,
     private readonly followers: FollowerRepository,
-    private readonly deliveries: DeliveryRepository,
     private readonly attempts: DeliveryAttempts,
     private readonly news: EventNews,
     bus: Bus,
-    @Inject(LOGGER) private readonly logger: Logger,
+    endpoints: EndpointEvents,
+    completions: CompletionEvents,
+    @Inject(LOGGER) logger: Logger,
     metrics: Metrics,
   ) {
-    this.#loop = new Loop({
-      name: 'webhooks.fan-out',
-      step: () => this.step(),
-      logger,
-      metrics,
+    const readerFor = (purpose: Purpose, read: Reader['read']): Reader => ({
+      wanted: new Set(),
+      read,
+      loop: new Loop({
+        name: `webhooks.fan-out-${purpose}`,
+        step: () => this.#step(purpose),
+        logger,
+        metrics,
+      }),
     });
-    this.#missed = metrics.counter({
-      name: 'spooled_webhook_events_missed_total',
-      help: 'Events that left the log before they were made into deliveries.',
-    });
+    this.#readers = {
+      endpoints: readerFor('endpoints', (organizationId) => endpoints.read(organizationId)),
+      completions: readerFor('completions', (organizationId) => completions.read(organizationId)),
+    };
     news.onNews((organizationId) => this.#look(organizationId));
-    bus.onReconnect(() => this.#loop.wake());
+    bus.onReconnect(() => this.#readers.completions.loop.wake());
   }
 
   onApplicationBootstrap(): void {
-    this.#loop.start();
+    for (const { loop } of Object.values(this.#readers)) loop.start();
   }
 
   async beforeApplicationShutdown(): Promise<void> {
-    await this.#loop.stop();
+    await Promise.all(Object.values(this.#readers).map(({ loop }) => loop.stop()));
   }
 
-  /** An organization of this process has an enabled endpoint now. */
-  follow(organizationId: string): void {
-    this.#setFollowed(new Set([...this.#followed, organizationId]));
+  follows(organizationId: string, purpose: Purpose): boolean {
+    return this.#followed.get(organizationId)?.has(purpose) ?? false;
+  }
+
+  /** An organization's log is read for one more purpose from now on, as this process has just written down. */
+  follow(organizationId: string, purpose: Purpose): void {
+    const purposes = this.#followed.get(organizationId) ?? [];
+    this.#setFollowed(
+      new Map([...this.#followed, [organizationId, new Set([...purposes, purpose])]]),
+    );
     this.#look(organizationId);
   }
 
-  async step(): Promise<number> {
-    if (Date.now() >= this.#looksAt) {
+  async #step(purpose: Purpose): Promise<number> {
+    // One of them looks for both.
+    if (purpose === 'endpoints' && Date.now() >= this.#looksAt) {
       await this.#lookAtAll();
       this.#looksAt = Date.now() + LOOK_EVERY_MS;
     }
-    const organizations = [...this.#wanted];
-    this.#wanted.clear();
-    for (let start = 0; start < organizations.length; start += MAX_READING) {
-      const some = organizations.slice(start, start + MAX_READING);
-      const read = await Promise.allSettled(some.map((each) => this.#fanOut(each)));
-      const failed = read.find((outcome) => outcome.status === 'rejected');
-      // Those that are left are found again by the next look.
-      if (failed !== undefined) throw failed.reason;
+    const { wanted, read } = this.#readers[purpose];
+    const organizationIds = [...wanted];
+    wanted.clear();
+    let failure: PromiseRejectedResult | undefined;
+    for (let start = 0; start < organizationIds.length; start += MAX_READING) {
+      const some = organizationIds.slice(start, start + MAX_READING);
+      const readings = await Promise.allSettled(
+        some.map(async (organizationId) => {
+          const { deliveries, isFull } = await read(organizationId);
+          if (isFull) wanted.add(organizationId);
+          if (deliveries > 0) this.attempts.wake();
+        }),
+      );
+      failure ??= readings.find((outcome) => outcome.status === 'rejected');
     }
-    return this.#wanted.size > 0 ? 0 : Math.max(0, this.#looksAt - Date.now());
+    // The others have been read; those that failed are found again by the next look.
+    if (failure !== undefined) throw failure.reason;
+    if (wanted.size > 0) return 0;
+    return purpose === 'endpoints' ? Math.max(0, this.#looksAt - Date.now()) : LOOK_EVERY_MS;
   }
 
   #look(organizationId: string): void {
-    this.#wanted.add(organizationId);
-    this.#loop.wake();
+    for (const purpose of this.#followed.get(organizationId) ?? []) {
+      this.#want(organizationId, purpose);
+    }
+  }
+
+  #want(organizationId: string, purpose: Purpose): void {
+    const { wanted, loop } = this.#readers[purpose];
+    wanted.add(organizationId);
+    loop.wake();
   }
 
   async #lookAtAll(): Promise<void> {
-    const followed = new Set<string>();
-    for (let after = BEFORE_ALL; ;) {
+    const followed = new Map<string, Set<Purpose>>();
+    for (let after: Pick<Follower, 'organization_id' | 'purpose'> = BEFORE_ALL; ;) {
       const page = await this.database.maintenance(async (tx) => {
         const found = await this.followers.page(tx, after, PAGE);
         const behind = found.length === 0 ? [] : await this.reader.behind(tx, found);
-        return { found, behind };
+        return { found, behind: new Set(behind) };
       });
-      for (const { organization_id: organizationId } of page.found) followed.add(organizationId);
-      for (const organizationId of page.behind) this.#wanted.add(organizationId);
+      for (const { organization_id, purpose } of page.found) {
+        const known = followed.get(organization_id);
+        if (known === undefined) followed.set(organization_id, new Set([purpose]));
+        else known.add(purpose);
+        if (page.behind.has(organization_id)) this.#want(organization_id, purpose);
+      }
       if (page.found.length < PAGE) break;
-      after = page.found.at(-1)!.organization_id;
+      after = page.found.at(-1)!;
     }
     this.#setFollowed(followed);
   }
 
-  #setFollowed(organizationIds: ReadonlySet<string>): void {
-    this.#followed = organizationIds;
-    this.news.follow(organizationIds);
+  #setFollowed(followed: ReadonlyMap<string, ReadonlySet<Purpose>>): void {
+    this.#followed = followed;
+    this.news.follow(new Set(followed.keys()));
   }
-
-  /** One page of one log. */
-  async #fanOut(organizationId: string): Promise<void> {
-    const { isFull, count } = await this.database.transaction([organizationId], async (tx) => {
-      const position = await this.followers.lockPosition(tx, organizationId);
-      if (position === null) return { isFull: false, count: 0 };
-      const [listeners, page] = await Promise.all([
-        this.followers.listeners(tx, organizationId),
-        this.reader.page(tx, organizationId, position),
-      ]);
-      if (listeners.length === 0) {
-        this.followers.unfollow(tx, organizationId);
-        return { isFull: false, count: 0 };
-      }
-      const last = page.events.at(-1);
-      if (last === undefined) return { isFull: false, count: 0 };
-      this.#tellMissed(organizationId, page.missed);
-      const deliveries = page.events.flatMap((entry) => deliveriesOf(entry, listeners));
-      await this.deliveries.insert(tx, organizationId, deliveries);
-      this.followers.advance(tx, organizationId, last.seq);
-      return { isFull: page.isFull, count: deliveries.length };
-    });
-    if (isFull) this.#wanted.add(organizationId);
-    if (count > 0) this.attempts.wake();
-  }
-
-  #tellMissed(organizationId: string, missed: number): void {
-    if (missed === 0) return;
-    this.#missed.inc(missed);
-    this.logger.error({ organizationId, missed }, 'the log was read too late: events are missing');
-  }
-}
-
-function deliveriesOf({ seq, event }: FeedEvent, listeners: readonly Listener[]): NewDelivery[] {
-  const told = webhookEventOf(event);
-  if (told === null) return [];
-  return listeners
-    .filter(({ events, since_seq }) => seq > since_seq && events.includes(told.name))
-    .map(({ id: endpointId }) => {
-      const id = deliveryId(endpointId, seq, new Date(told.at));
-      return { id, endpointId, event: told.name, body: envelope(id, told) };
-    });
 }

@@ -68,7 +68,7 @@ export class EndpointService implements OnModuleInit {
         failure_count: 0,
       });
     });
-    if (enabled) this.fanOut.follow(organizationId);
+    if (enabled) this.fanOut.follow(organizationId, 'endpoints');
     return toWire(row);
   }
 
@@ -89,7 +89,7 @@ export class EndpointService implements OnModuleInit {
       const definition = revised(before, request, secret, { at: before.now, newestSeq });
       return this.endpoints.revise(tx, before, definition);
     });
-    if (row.enabled) this.fanOut.follow(organizationId);
+    if (row.enabled) this.fanOut.follow(organizationId, 'endpoints');
     return toWire(row);
   }
 

@@ -61,19 +61,27 @@ create table webhooks.endpoint (
 -- What a delivery changes is in no index, so with room on its page the row is replaced in place (HOT).
 with (fillfactor = 60, autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 500);
 
--- How far an organization's event log was made into deliveries. There is a row while an endpoint is enabled, so who has
--- none costs nothing. Its lock, held until commit, makes one reader at a time.
+-- How far an organization's event log was made into deliveries to its endpoints, and to the completion webhooks of its
+-- jobs. There is a row while an endpoint is enabled, and once a job had a completion webhook, so who has neither costs
+-- nothing.
 create table webhooks.follower (
-  organization_id uuid primary key,
-  position bigint not null check (position >= 0)
+  organization_id uuid not null,
+  purpose text not null check (purpose in ('endpoints', 'completions')),
+  position bigint not null check (position >= 0),
+  primary key (organization_id, purpose)
 )
 with (fillfactor = 50, autovacuum_vacuum_scale_factor = 0, autovacuum_vacuum_threshold = 1000);
 
 create table webhooks.delivery (
   organization_id uuid not null,
-  -- UUIDv7 made of the endpoint, the event's place in the log and its time, so that no event can have two.
+  -- UUIDv7 made of the receiver, the event's place in the log and its time, so that no event can have two.
   id uuid not null,
-  endpoint_id uuid not null,
+  -- Null: to the completion webhook of a job, whose URL and (encrypted) secret are kept here.
+  endpoint_id uuid,
+  url text,
+  secret bytea,
+  -- What shares the places for requests: an endpoint, or a host that an organization's completion webhooks name.
+  lane uuid not null,
   event text not null,
   -- What is sent, byte by byte.
   body json not null,
@@ -90,15 +98,17 @@ create table webhooks.delivery (
   created_at timestamptz not null default now(),
   delivered_at timestamptz,
   primary key (organization_id, id),
+  check ((endpoint_id is null) = (url is not null)),
+  check (endpoint_id is null or secret is null),
   check ((due_at is not null) = (status = 'pending')),
   check (lease_id is null or status = 'pending'),
   check ((delivered_at is not null) = (status = 'success'))
 )
 with (autovacuum_vacuum_scale_factor = 0.02, autovacuum_vacuum_threshold = 1000);
 
--- By endpoint first: one whose receiver hangs piles up deliveries, and nobody looks through them to find the others'.
-create index delivery_due on webhooks.delivery (organization_id, endpoint_id, due_at) where status = 'pending';
-create index delivery_history on webhooks.delivery (organization_id, endpoint_id, id);
+-- By lane first: one whose receiver hangs piles up deliveries, and nobody looks through them to find the others'.
+create index delivery_due on webhooks.delivery (organization_id, lane, due_at) where status = 'pending';
+create index delivery_history on webhooks.delivery (organization_id, endpoint_id, id) where endpoint_id is not null;
 
 grant select, insert, update, delete on webhooks.endpoint to spooled_webhooks;
 grant select, insert, update, delete on webhooks.follower to spooled_webhooks;

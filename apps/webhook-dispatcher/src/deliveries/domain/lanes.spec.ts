@@ -1,10 +1,8 @@
 import { Lanes, type DueLane } from './lanes.js';
 
-const lane = (name: string): DueLane => ({ organization_id: 'o', endpoint_id: name });
+const lane = (name: string): DueLane => ({ organization_id: 'o', lane: name });
 const shares = (lanes: Lanes, ...names: string[]): Record<string, number> =>
-  Object.fromEntries(
-    lanes.rooms(names.map(lane)).map(({ lane: { endpoint_id }, room }) => [endpoint_id, room]),
-  );
+  Object.fromEntries(lanes.rooms(names.map(lane)).map(({ lane: due, room }) => [due.lane, room]));
 const begin = (lanes: Lanes, name: string, count: number): void => {
   for (let index = 0; index < count; index += 1) lanes.began(name);
 };

@@ -1,7 +1,7 @@
-/** An endpoint with deliveries that are due. */
+/** A receiver with deliveries that are due: an endpoint, or a host that completion webhooks name. */
 export interface DueLane {
   readonly organization_id: string;
-  readonly endpoint_id: string;
+  readonly lane: string;
 }
 
 export interface Room {
@@ -24,7 +24,7 @@ const FAILING_SHARE = 0.5;
 const MAX_IDLE = 10_000;
 
 /**
- * How many requests may be under way to each endpoint, and to all together. An endpoint begins with two, gets twice as
+ * How many requests may be under way to each receiver, and to all together. One begins with two, gets twice as
  * many with each success, and falls back to one with a failure: a receiver that hangs holds one place, and all that hang
  * together never more than half, however much is waiting for them.
  */
@@ -47,7 +47,7 @@ export class Lanes {
     const start = due.length === 0 ? 0 : (this.#turn += 1) % due.length;
     const rooms: Room[] = [];
     for (const lane of [...due.slice(start), ...due.slice(0, start)]) {
-      const { inFlight, cap, isFailing } = this.#lanes.get(lane.endpoint_id) ?? fresh();
+      const { inFlight, cap, isFailing } = this.#lanes.get(lane.lane) ?? fresh();
       const room = Math.min(cap - inFlight, free, isFailing ? freeForFailing : Infinity);
       if (room <= 0) continue;
       free -= room;
@@ -57,16 +57,16 @@ export class Lanes {
     return rooms;
   }
 
-  began(endpointId: string): void {
-    const lane = this.#lanes.get(endpointId) ?? fresh();
-    this.#lanes.set(endpointId, lane);
+  began(name: string): void {
+    const lane = this.#lanes.get(name) ?? fresh();
+    this.#lanes.set(name, lane);
     lane.inFlight += 1;
     this.#inFlight += 1;
     if (lane.isFailing) this.#failingInFlight += 1;
   }
 
-  ended(endpointId: string, isSuccess: boolean): void {
-    const lane = this.#lanes.get(endpointId)!;
+  ended(name: string, isSuccess: boolean): void {
+    const lane = this.#lanes.get(name)!;
     this.#inFlight -= 1;
     if (lane.isFailing) this.#failingInFlight -= lane.inFlight;
     lane.inFlight -= 1;
@@ -78,8 +78,8 @@ export class Lanes {
 
   #forgetIdle(): void {
     if (this.#lanes.size <= MAX_IDLE + this.#inFlight) return;
-    for (const [endpointId, { inFlight }] of this.#lanes) {
-      if (inFlight === 0) this.#lanes.delete(endpointId);
+    for (const [name, { inFlight }] of this.#lanes) {
+      if (inFlight === 0) this.#lanes.delete(name);
     }
   }
 }

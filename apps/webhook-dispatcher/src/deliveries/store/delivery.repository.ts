@@ -6,7 +6,13 @@ import * as statements from './delivery.sql.js';
 
 export interface NewDelivery {
   readonly id: string;
-  readonly endpointId: string;
+  readonly lane: string;
+  /** Null: to a completion webhook. */
+  readonly endpointId: string | null;
+  /** Of a completion webhook. */
+  readonly url?: string;
+  /** Of a completion webhook, sealed for the delivery. */
+  readonly secret?: Buffer | null;
   readonly event: string;
   /** JSON text. */
   readonly body: string;
@@ -20,7 +26,9 @@ export interface ClaimedDelivery extends DueLane {
   /** So far. */
   readonly attempts: number;
   readonly lease_id: string;
-  /** Of its endpoint; null when that is gone. */
+  /** Null: to a completion webhook. */
+  readonly endpoint_id: string | null;
+  /** Null when its endpoint is gone. */
   readonly url: string | null;
   readonly enabled: boolean | null;
   readonly secret: Buffer | null;
@@ -62,21 +70,24 @@ export class DeliveryRepository {
       await tx.query(statements.insert, [
         organizationId,
         rows.map(({ id }) => id),
+        rows.map(({ lane }) => lane),
         rows.map(({ endpointId }) => endpointId),
         rows.map(({ event }) => event),
         rows.map(({ body }) => body),
+        rows.map(({ url }) => url ?? null),
+        rows.map(({ secret }) => secret ?? null),
       ]);
     }
   }
 
   dueLanes(tx: Transaction, after: DueLane, limit: number): Promise<DueLane[]> {
-    return tx.query(statements.dueLanes, [after.organization_id, after.endpoint_id, limit]);
+    return tx.query(statements.dueLanes, [after.organization_id, after.lane, limit]);
   }
 
   claim(tx: Transaction, rooms: readonly Room[], leaseSecs: number): Promise<ClaimedDelivery[]> {
     return tx.query(statements.claim, [
       rooms.map(({ lane }) => lane.organization_id),
-      rooms.map(({ lane }) => lane.endpoint_id),
+      rooms.map(({ lane }) => lane.lane),
       rooms.map(({ room }) => room),
       leaseSecs,
     ]);

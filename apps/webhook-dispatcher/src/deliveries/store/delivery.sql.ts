@@ -3,50 +3,51 @@ import { sql } from '@spooled/postgres';
 /** A delivery that is there already is the same one: its id says so. */
 export const insert = sql(
   'webhooks.delivery-insert',
-  `insert into webhooks.delivery (organization_id, id, endpoint_id, event, body)
-   select $1, d.id, d.endpoint_id, d.event, d.body
-   from unnest($2::uuid[], $3::uuid[], $4::text[], $5::json[]) as d(id, endpoint_id, event, body)
+  `insert into webhooks.delivery (organization_id, id, lane, endpoint_id, event, body, url, secret)
+   select $1, d.id, d.lane, d.endpoint_id, d.event, d.body, d.url, d.secret
+   from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::json[], $7::text[], $8::bytea[])
+     as d(id, lane, endpoint_id, event, body, url, secret)
    on conflict (organization_id, id) do nothing`,
 );
 
 /**
- * A page of endpoints with deliveries that are due, after ($1, $2): steps from endpoint to endpoint along the index, so
+ * A page of lanes with deliveries that are due, after ($1, $2): steps from lane to lane along the index, so
  * how many wait for each is no matter.
  */
 export const dueLanes = sql(
   'webhooks.due-lanes',
-  `with recursive lane as (
-     (select organization_id, endpoint_id from webhooks.delivery
-      where status = 'pending' and (organization_id, endpoint_id) > ($1::uuid, $2::uuid)
-      order by organization_id, endpoint_id limit 1)
+  `with recursive pending as (
+     (select organization_id, lane from webhooks.delivery
+      where status = 'pending' and (organization_id, lane) > ($1::uuid, $2::uuid)
+      order by organization_id, lane limit 1)
      union all
-     select next.organization_id, next.endpoint_id
-     from lane l cross join lateral (
-       select d.organization_id, d.endpoint_id from webhooks.delivery d
-       where d.status = 'pending' and (d.organization_id, d.endpoint_id) > (l.organization_id, l.endpoint_id)
-       order by d.organization_id, d.endpoint_id limit 1
+     select next.organization_id, next.lane
+     from pending l cross join lateral (
+       select d.organization_id, d.lane from webhooks.delivery d
+       where d.status = 'pending' and (d.organization_id, d.lane) > (l.organization_id, l.lane)
+       order by d.organization_id, d.lane limit 1
      ) next
    )
-   select organization_id, endpoint_id from lane l
+   select organization_id, lane from pending l
    where exists (
      select from webhooks.delivery d
-     where d.organization_id = l.organization_id and d.endpoint_id = l.endpoint_id and d.status = 'pending'
+     where d.organization_id = l.organization_id and d.lane = l.lane and d.status = 'pending'
        and d.due_at <= now())
    limit $3`,
 );
 
 /**
- * Takes due deliveries, up to $3 for each endpoint, until $4 seconds from now; answers what sending them takes. Endpoints
+ * Takes due deliveries, up to $3 for each lane, until $4 seconds from now; answers what sending them takes. Endpoints
  * that are disabled or gone are told of too, so that their deliveries end.
  */
 export const claim = sql(
   'webhooks.delivery-claim',
   `with picked as materialized (
      select due.organization_id, due.id
-     from unnest($1::uuid[], $2::uuid[], $3::int[]) as l(organization_id, endpoint_id, room)
+     from unnest($1::uuid[], $2::uuid[], $3::int[]) as l(organization_id, lane, room)
      cross join lateral (
        select d.organization_id, d.id from webhooks.delivery d
-       where d.organization_id = l.organization_id and d.endpoint_id = l.endpoint_id and d.status = 'pending'
+       where d.organization_id = l.organization_id and d.lane = l.lane and d.status = 'pending'
          and d.due_at <= now()
        order by d.due_at limit l.room for update skip locked
      ) due
@@ -55,10 +56,10 @@ export const claim = sql(
      update webhooks.delivery d
      set due_at = now() + make_interval(secs => $4::float8), lease_id = gen_random_uuid()
      from picked p where d.organization_id = p.organization_id and d.id = p.id
-     returning d.organization_id, d.id, d.endpoint_id, d.event, d.body, d.attempts, d.lease_id
+     returning d.organization_id, d.id, d.lane, d.endpoint_id, d.event, d.body, d.attempts, d.lease_id, d.url, d.secret
    )
-   select c.organization_id, c.id, c.endpoint_id, c.event, c.body::text as body, c.attempts, c.lease_id,
-     e.url, e.enabled, e.secret,
+   select c.organization_id, c.id, c.lane, c.endpoint_id, c.event, c.body::text as body, c.attempts, c.lease_id,
+     coalesce(c.url, e.url) as url, c.endpoint_id is null or e.enabled as enabled, coalesce(c.secret, e.secret) as secret,
      case when e.previous_secret_until > now() then e.previous_secret end as previous_secret
    from claimed c
    left join webhooks.endpoint e on e.organization_id = c.organization_id and e.id = c.endpoint_id`,
@@ -89,7 +90,7 @@ export const settle = sql(
    ended as (
      select organization_id, endpoint_id, status, ord,
        max(ord) filter (where status = 'success') over (partition by organization_id, endpoint_id) as success_ord
-     from settled where status <> 'pending'
+     from settled where status <> 'pending' and endpoint_id is not null
    ),
    tally as (
      select organization_id, endpoint_id, bool_or(status = 'success') as has_success,

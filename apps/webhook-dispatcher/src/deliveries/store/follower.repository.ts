@@ -1,10 +1,14 @@
 import { Injectable } from '@nestjs/common';
 import type { WebhookEventName } from '@spooled/contracts';
-import type { Transaction } from '@spooled/postgres';
+import { Database, type Transaction } from '@spooled/postgres';
 import * as statements from './follower.sql.js';
+
+/** What an organization's log is read for. */
+export type Purpose = 'endpoints' | 'completions';
 
 export interface Follower {
   readonly organization_id: string;
+  readonly purpose: Purpose;
   readonly position: number;
 }
 
@@ -17,14 +21,30 @@ export interface Listener {
 
 @Injectable()
 export class FollowerRepository {
-  /** How far the log was read, locked; `null` when it is not followed, or by somebody else right now. */
+  constructor(private readonly database: Database) {}
+
+  /** How far the log was read for endpoints, locked; `null` when it is not, or is being read by somebody else. */
   async lockPosition(tx: Transaction, organizationId: string): Promise<number | null> {
     const [row] = await tx.query<Follower>(statements.lockPosition, [organizationId]);
     return row?.position ?? null;
   }
 
-  advance(tx: Transaction, organizationId: string, position: number): void {
-    tx.send(statements.advance, [organizationId, position]);
+  /** How far the log was read for completion webhooks; `null` when it is not. */
+  async position(tx: Transaction, organizationId: string): Promise<number | null> {
+    const [row] = await tx.query<Follower>(statements.position, [organizationId]);
+    return row?.position ?? null;
+  }
+
+  /** Answers whether it still stood at `from`. */
+  async advance(
+    tx: Transaction,
+    organizationId: string,
+    purpose: Purpose,
+    from: number,
+    to: number,
+  ): Promise<boolean> {
+    const rows = await tx.query(statements.advance, [organizationId, purpose, from, to]);
+    return rows.length > 0;
   }
 
   listeners(tx: Transaction, organizationId: string): Promise<Listener[]> {
@@ -35,7 +55,16 @@ export class FollowerRepository {
     tx.send(statements.unfollow, [organizationId]);
   }
 
-  page(tx: Transaction, after: string, limit: number): Promise<Follower[]> {
-    return tx.query(statements.followers, [after, limit]);
+  async followCompletions(organizationId: string, position: number): Promise<void> {
+    const values = [organizationId, position];
+    await this.database.query([organizationId], statements.followCompletions, values);
+  }
+
+  page(
+    tx: Transaction,
+    after: Pick<Follower, 'organization_id' | 'purpose'>,
+    limit: number,
+  ): Promise<Follower[]> {
+    return tx.query(statements.followers, [after.organization_id, after.purpose, limit]);
   }
 }

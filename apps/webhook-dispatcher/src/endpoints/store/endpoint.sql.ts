@@ -60,6 +60,6 @@ export const remove = sql(
  */
 export const follow = sql(
   'webhooks.follow',
-  `insert into webhooks.follower as f (organization_id, position) values ($1, $2)
-   on conflict (organization_id) do update set position = f.position`,
+  `insert into webhooks.follower as f (organization_id, purpose, position) values ($1, 'endpoints', $2)
+   on conflict (organization_id, purpose) do update set position = f.position`,
 );
