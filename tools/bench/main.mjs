@@ -15,6 +15,7 @@ import { benchReadsAtScale } from './reads-at-scale.mjs';
 import { benchReplay } from './replay.mjs';
 import { benchRepository } from './repository.mjs';
 import { benchSchedules } from './schedules.mjs';
+import { benchWebhooks } from './webhooks.mjs';
 import { benchWholeLife } from './whole-life.mjs';
 
 const parts = {
@@ -33,6 +34,7 @@ const parts = {
   'held-snapshot': benchHeldSnapshot,
   'no-bloat': benchNoBloat,
   schedules: benchSchedules,
+  webhooks: benchWebhooks,
 };
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 
