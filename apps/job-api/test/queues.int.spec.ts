@@ -198,6 +198,18 @@ describe('PUT /queues/{name}/config', () => {
     ]);
   });
 
+  it('is told of once when many pause it at once, with or without a configuration', async () => {
+    for (const isConfigured of [true, false]) {
+      const tenant = world.key();
+      if (isConfigured) await configure(tenant, 'emails', {});
+      else await tenant.enqueue({ queue_name: 'emails' });
+      await Promise.all(Array.from({ length: 8 }, () => pause(tenant, 'emails')));
+      await Promise.all(Array.from({ length: 8 }, () => resume(tenant, 'emails')));
+      const told = (await tenant.events()).map(({ type }) => type);
+      expect(told.filter((type) => type !== 'JobCreated')).toEqual(['QueuePaused', 'QueueResumed']);
+    }
+  });
+
   it('does the same as pause and resume with enabled', async () => {
     const tenant = world.key();
     await tenant.enqueue();

@@ -103,9 +103,8 @@ export class QueueRepository {
       if (config.rate_limit === null) {
         transaction.send(queueSql.dropPace, [organizationId, queueName]);
       }
-      if (!queue.enabled)
-        this.#tellPaused(transaction, organizationId, queueName, pausedSecs, null);
-      else this.#tellResumed(transaction, organizationId, queueName, pausedSecs);
+      if (queue.enabled) this.#tellResumed(transaction, organizationId, queueName, pausedSecs);
+      else if (pausedSecs === null) this.#tellPaused(transaction, organizationId, queueName, null);
       return queue;
     });
   }
@@ -120,17 +119,14 @@ export class QueueRepository {
     return this.database.transaction([organizationId], async (transaction) => {
       // A queue that has a job now and none in a moment must not become a configured one that was never charged.
       await holdQueueCount(transaction, organizationId, plan);
-      const pausedSecs = await this.#lockPause(transaction, organizationId, queueName);
-      const [row] = await transaction.query<{ paused_at: Date }>(queueSql.pause, [
+      const [row] = await transaction.query<PauseRow>(queueSql.pause, [
         organizationId,
         queueName,
         reason,
         this.config.QUEUE_DEFAULT_MAX_RETRIES,
         this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
       ]);
-      if (row !== undefined) {
-        this.#tellPaused(transaction, organizationId, queueName, pausedSecs, reason);
-      }
+      if (row?.is_first) this.#tellPaused(transaction, organizationId, queueName, reason);
       return row?.paused_at;
     });
   }
@@ -162,15 +158,12 @@ export class QueueRepository {
     return row?.paused_secs ?? null;
   }
 
-  /** Once, however often a queue is paused that is paused already. */
   #tellPaused(
     transaction: Transaction,
     organizationId: string,
     queueName: string,
-    pausedSecs: number | null,
     reason: string | null,
   ): void {
-    if (pausedSecs !== null) return;
     const data = { queue_name: queueName, reason, timestamp: new Date().toISOString() };
     this.eventLog.append(transaction, [
       { organizationId, events: [{ type: 'QueuePaused', data }] },
@@ -289,6 +282,11 @@ interface CounterRow {
   readonly deadletter: number;
   readonly cancelled: number;
   readonly paused: boolean;
+}
+interface PauseRow {
+  readonly paused_at: Date;
+  /** It was not paused before. */
+  readonly is_first: boolean;
 }
 interface ActivityRow {
   readonly completed: number;
