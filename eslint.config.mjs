@@ -27,6 +27,8 @@ const platformOrder = {
   grpc: ['config', 'telemetry', 'runtime', 'nats', 'http', 'access'],
   audit: ['config', 'telemetry', 'runtime', 'postgres'],
   'event-log': ['config', 'telemetry', 'runtime', 'nats', 'postgres'],
+  // The way out to addresses that customers give.
+  outbound: [],
   // Starts servers for the laptop and the tests; knows nothing of how services run.
   embedded: [],
 };

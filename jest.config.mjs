@@ -8,7 +8,7 @@ export default {
   transform: { '^.+\\.ts$': ['@swc/jest'] },
   moduleNameMapper: {
     '^@spooled/contracts$': '<rootDir>/libs/contracts/src/index.ts',
-    '^@spooled/(config|telemetry|runtime|postgres|nats|http|access|grpc|audit|event-log|embedded|testing)$':
+    '^@spooled/(config|telemetry|runtime|postgres|nats|http|access|grpc|audit|event-log|outbound|embedded|testing)$':
       '<rootDir>/libs/platform/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

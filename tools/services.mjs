@@ -31,6 +31,7 @@ const services = [
   },
   { name: 'worker-registry', paths: ['/workers'], grpc: 'WorkerService' },
   { name: 'scheduler', paths: ['/schedules'] },
+  { name: 'webhook-dispatcher', paths: ['/outgoing-webhooks', '/webhooks'] },
   { name: 'realtime-gateway', paths: ['/ws', '/events'], grpc: 'EventService' },
 ].map((service, index) => ({ ...service, port: basePort + index }));
 

@@ -16,6 +16,7 @@ import { benchReplay } from './replay.mjs';
 import { benchRepository } from './repository.mjs';
 import { benchSchedules } from './schedules.mjs';
 import { benchStorm } from './storm.mjs';
+import { benchWebhooks } from './webhooks.mjs';
 import { benchWholeLife } from './whole-life.mjs';
 
 const parts = {
@@ -35,6 +36,7 @@ const parts = {
   'no-bloat': benchNoBloat,
   schedules: benchSchedules,
   storm: benchStorm,
+  webhooks: benchWebhooks,
 };
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 

@@ -23,6 +23,7 @@ import { PushService } from './jobs/push.service.js';
 import { Children } from './jobs/store/children.js';
 import { Claims } from './jobs/store/claims.js';
 import { DependencyRepository } from './jobs/store/dependency.repository.js';
+import { CompletionWebhookRepository } from './jobs/store/completion-webhook.repository.js';
 import { EnqueueRepository } from './jobs/store/enqueue.repository.js';
 import { JobRepository } from './jobs/store/job.repository.js';
 import { LeaseRepository } from './jobs/store/lease.repository.js';
@@ -83,6 +84,7 @@ export const KEYED_PLANS = {
     JobMetrics,
     WorkflowProgress,
     Children,
+    CompletionWebhookRepository,
     EnqueueRepository,
     QueueHeads,
     Claims,

@@ -193,3 +193,59 @@ describe('the work hint', () => {
     expect(await world.others.request(jobsRpc.health, {})).toEqual({ database: true });
   });
 });
+
+describe('completion webhooks', () => {
+  const organizations = async (): Promise<Map<string, number>> => {
+    const answer = await world.others.request(jobsRpc.completionWebhookOrganizations, {
+      after: null,
+      limit: 1000,
+    });
+    return new Map(
+      answer.organizations.map(({ organizationId, newestSeq }) => [organizationId, newestSeq]),
+    );
+  };
+  const hook = { completion_webhook: 'https://example.com/hook' };
+
+  it('are known by organization, with where the log stood before the first such job', async () => {
+    const [tenant, plain] = [world.key(), world.key()];
+    await tenant.enqueue();
+    await plain.enqueue();
+    expect((await organizations()).has(tenant.organizationId)).toBe(false);
+    await Promise.all([tenant.enqueue(hook), tenant.enqueue(hook), tenant.enqueue(hook)]);
+    await tenant.enqueue(hook);
+    const known = await organizations();
+    expect(known.get(tenant.organizationId)).toBe(1);
+    expect(known.has(plain.organizationId)).toBe(false);
+  });
+
+  it('are listed page by page', async () => {
+    for (let count = 0; count < 3; count += 1) await world.key().enqueue(hook);
+    const all = [...(await organizations()).keys()];
+    expect(all).toEqual([...all].sort());
+    const next = await world.others.request(jobsRpc.completionWebhookOrganizations, {
+      after: all[0]!,
+      limit: 1,
+    });
+    expect(next.organizations.map(({ organizationId }) => organizationId)).toEqual([all[1]]);
+  });
+
+  it('are told of the jobs of one organization that have them', async () => {
+    const [tenant, stranger] = [world.key(), world.key()];
+    const plain = await tenant.enqueue();
+    const hooked = await tenant.enqueue(hook);
+    const secret = await tenant.enqueue({ ...hook, completion_webhook_secret: 's' });
+    const foreign = await stranger.enqueue(hook);
+    const jobIds = [plain, hooked, secret, foreign, randomUUID()];
+    const { webhooks } = await world.others.request(jobsRpc.completionWebhooks, {
+      organizationId: tenant.organizationId,
+      jobIds,
+    });
+    const url = hook.completion_webhook;
+    expect(new Set(webhooks)).toEqual(
+      new Set([
+        { jobId: hooked, url, secret: null },
+        { jobId: secret, url, secret: 's' },
+      ]),
+    );
+  });
+});

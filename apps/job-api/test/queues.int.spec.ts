@@ -177,6 +177,39 @@ describe('PUT /queues/{name}/config', () => {
     expect((await read(tenant, 'emails')).body.settings).toEqual({ a: 1, b: null, d: [] });
   });
 
+  it('is told of when it is paused or resumed, by whatever way, and only when that changes it', async () => {
+    const tenant = world.key();
+    await configure(tenant, 'emails', {});
+    await pause(tenant, 'emails', { reason: 'deploy' });
+    await pause(tenant, 'emails', { reason: 'again' });
+    await resume(tenant, 'emails');
+    await resume(tenant, 'emails');
+    await configure(tenant, 'emails', { enabled: false });
+    await configure(tenant, 'emails', { max_retries: 1 });
+    await configure(tenant, 'emails', { enabled: true });
+    const told = (await tenant.events()).filter(({ type }) => type.startsWith('Queue'));
+    const timestamp = expect.any(String);
+    const resumed = { queue_name: 'emails', paused_duration_secs: 0, timestamp };
+    expect(told).toEqual([
+      { type: 'QueuePaused', data: { queue_name: 'emails', reason: 'deploy', timestamp } },
+      { type: 'QueueResumed', data: resumed },
+      { type: 'QueuePaused', data: { queue_name: 'emails', reason: null, timestamp } },
+      { type: 'QueueResumed', data: resumed },
+    ]);
+  });
+
+  it('is told of once when many pause it at once, with or without a configuration', async () => {
+    for (const isConfigured of [true, false]) {
+      const tenant = world.key();
+      if (isConfigured) await configure(tenant, 'emails', {});
+      else await tenant.enqueue({ queue_name: 'emails' });
+      await Promise.all(Array.from({ length: 8 }, () => pause(tenant, 'emails')));
+      await Promise.all(Array.from({ length: 8 }, () => resume(tenant, 'emails')));
+      const told = (await tenant.events()).map(({ type }) => type);
+      expect(told.filter((type) => type !== 'JobCreated')).toEqual(['QueuePaused', 'QueueResumed']);
+    }
+  });
+
   it('does the same as pause and resume with enabled', async () => {
     const tenant = world.key();
     await tenant.enqueue();

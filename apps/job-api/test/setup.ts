@@ -341,7 +341,7 @@ export class Tenant {
   /** Events of one job in short: `JobCreated 1`, `pending→processing 2`, `JobCompleted 2` … */
   async story(id: string): Promise<string[]> {
     return (await this.events()).flatMap((event) => {
-      if (!('job_id' in event.data) || event.data.job_id !== id) return [];
+      if (!('rev' in event.data) || event.data.job_id !== id) return [];
       if (event.type === 'JobStatusChange') {
         const { old_status, new_status, rev } = event.data;
         return [`${old_status}→${new_status} ${rev}`];

@@ -176,7 +176,7 @@ const causes: Cause[] = [
   ['progress', processing(), ofJob('POST', '/progress', { ...proof, percent: 50 }), []],
   ['log lines', processing(), ofJob('POST', '/logs', { ...proof, lines: ['x'] }), []],
   ['priority', pending(), ofJob('PUT', '/priority', { priority: 5 }), []],
-  ['pause', pending(), post('/queues/emails/pause', () => ({})), []],
+  ['pause', pending(), post('/queues/emails/pause', () => ({})), ['QueuePaused']],
 ];
 
 /** `job JobStatusChange 3: processing→pending, w-1 (lease_expired)`: whose, what, which number, and the rest. */
@@ -206,7 +206,7 @@ function inShort(event: StoredEvent, names: ReadonlyMap<string, string>): string
         return '';
     }
   };
-  if (!('job_id' in event.data)) return event.type;
+  if (!('rev' in event.data)) return event.type;
   const { job_id, rev } = event.data;
   return `${names.get(job_id) ?? 'new'} ${event.type} ${rev}: ${details()}`;
 }

@@ -1,5 +1,6 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '@spooled/access';
+import { EventLogModule } from '@spooled/event-log';
 import { HttpModule } from '@spooled/http';
 import { BusModule } from '@spooled/nats';
 import { RuntimeModule } from '@spooled/runtime';
@@ -14,6 +15,7 @@ import { SchedulerModule } from './scheduler.module.js';
     BusModule,
     HttpModule,
     AccessModule,
+    EventLogModule,
     SchedulerModule,
   ],
 })

@@ -57,6 +57,38 @@ describe('a schedule that is due', () => {
     );
   });
 
+  it('is told of once job-api has its job, triggered or due, and not when it is refused', async () => {
+    const { organizationId, credential } = world.key();
+    const id = await world.make(credential, { queue_name: 'reports' });
+    const told = async () => {
+      const { rows } = await world.owner.query<{ events: unknown[] }>(
+        'select events from events.log where organization_id = $1 order by last_seq',
+        [organizationId],
+      );
+      return rows.flatMap(({ events }) => events);
+    };
+    const event = (jobId: unknown) => ({
+      type: 'ScheduleTriggered',
+      data: {
+        schedule_id: id,
+        job_id: jobId,
+        queue_name: 'reports',
+        timestamp: expect.any(String),
+      },
+    });
+    await world.makeDue([id]);
+    const due = await eventually(async () => {
+      const [run] = await world.runs([id]);
+      expect(await told()).toEqual([event(run!.id)]);
+      return run!.id;
+    });
+    const { body } = await world.call(credential, 'POST', `/schedules/${id}/trigger`);
+    expect(await told()).toEqual([event(due), event(body['job_id'])]);
+    world.jobApi.refuse = () => new AppError('QUOTA_EXCEEDED');
+    await world.call(credential, 'POST', `/schedules/${id}/trigger`);
+    expect(await told()).toHaveLength(2);
+  });
+
   it('leaves retries and timeout to the queue when it does not say', async () => {
     const { credential } = world.key();
     const id = await world.make(credential);

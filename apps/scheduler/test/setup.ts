@@ -1,6 +1,7 @@
 import { NestFactory } from '@nestjs/core';
 import type { INestApplicationContext } from '@nestjs/common';
 import { authRpc, plans, type PlanLimits, type Principal, type Schedule } from '@spooled/contracts';
+import { eventLogMigrations } from '@spooled/event-log';
 import { HttpServer } from '@spooled/http';
 import { Bus } from '@spooled/nats';
 import { runMigrations } from '@spooled/postgres';
@@ -64,7 +65,7 @@ export class World {
       options.databaseUrl ?? testDatabase({ isEmpty: true }).then((database) => database.url),
       natsServer(),
     ]);
-    await runMigrations(url, migrations);
+    await runMigrations(url, [...eventLogMigrations, ...migrations]);
     const owner = new pg.Pool({ connectionString: url, max: 2 });
     owner.on('error', () => undefined);
     const world = new World(url, nats, owner);

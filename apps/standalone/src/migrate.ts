@@ -4,6 +4,7 @@ import { eventLogMigrations } from '@spooled/event-log';
 import { migrations as jobs } from '@spooled/job-api';
 import { runMigrations } from '@spooled/postgres';
 import { migrations as schedules } from '@spooled/scheduler';
+import { migrations as webhooks } from '@spooled/webhook-dispatcher';
 import { migrations as workers } from '@spooled/worker-registry';
 
 /** Brings the schemas of all rooms up to date; `url` must belong to the owner of the database. */
@@ -15,5 +16,6 @@ export async function migrateAll(url: string): Promise<void> {
     ...jobs,
     ...workers,
     ...schedules,
+    ...webhooks,
   ]);
 }

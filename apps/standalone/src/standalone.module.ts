@@ -10,6 +10,7 @@ import { RealtimeGatewayModule } from '@spooled/realtime-gateway';
 import { RuntimeModule } from '@spooled/runtime';
 import { SchedulerModule } from '@spooled/scheduler';
 import { TelemetryModule } from '@spooled/telemetry';
+import { WebhookDispatcherModule } from '@spooled/webhook-dispatcher';
 import { WorkerRegistryModule } from '@spooled/worker-registry';
 
 /** All rooms in one process, over the same bus and the same database as if they were apart. */
@@ -27,6 +28,7 @@ import { WorkerRegistryModule } from '@spooled/worker-registry';
     JobApiModule,
     WorkerRegistryModule,
     SchedulerModule,
+    WebhookDispatcherModule,
     RealtimeGatewayModule,
   ],
 })

@@ -179,6 +179,19 @@ export type {
   UpdateScheduleRequest,
 } from './schedules/schedules.api.js';
 export { schedulesRpc } from './schedules/schedules.rpc.js';
+export { customWebhookRequest, ingestionApi } from './webhooks/ingestion.api.js';
+export type { IngestedJob } from './webhooks/ingestion.api.js';
+export { webhookEventName, webhooksApi } from './webhooks/webhooks.api.js';
+export type {
+  CreateWebhookRequest,
+  DeliveryStatus,
+  Redelivery,
+  UpdateWebhookRequest,
+  Webhook,
+  WebhookDelivery,
+  WebhookEventName,
+  WebhookTest,
+} from './webhooks/webhooks.api.js';
 export { webhooksRpc } from './webhooks/webhooks.rpc.js';
 export { operationsApi } from './operations/operations.api.js';
 export { realtimeApi, streamQuery } from './realtime/realtime.api.js';

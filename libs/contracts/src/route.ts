@@ -3,7 +3,13 @@ import type { ErrorCode } from './errors.js';
 
 /** The services; each owns its routes, its Postgres schema and its room under `apps/`. */
 export type ServiceName =
-  'auth' | 'job-api' | 'worker-registry' | 'scheduler' | 'realtime-gateway' | 'every';
+  | 'auth'
+  | 'job-api'
+  | 'worker-registry'
+  | 'scheduler'
+  | 'webhook-dispatcher'
+  | 'realtime-gateway'
+  | 'every';
 
 /**
  * Who may call a route. `public`: nobody is asked; `key`: an API key or a JWT; `full-key`: a key whose queue

@@ -13,6 +13,8 @@ import { queuesApi } from './queues/queues.api.js';
 import { realtimeApi } from './realtime/realtime.api.js';
 import type { RouteSpec } from './route.js';
 import { schedulesApi } from './schedules/schedules.api.js';
+import { ingestionApi } from './webhooks/ingestion.api.js';
+import { webhooksApi } from './webhooks/webhooks.api.js';
 import { workersApi } from './workers/workers.api.js';
 import { workflowsApi } from './workflows/workflows.api.js';
 
@@ -26,6 +28,8 @@ export const routes: readonly RouteSpec[] = [
   ...Object.values(dashboardApi),
   ...Object.values(workersApi),
   ...Object.values(schedulesApi),
+  ...Object.values(webhooksApi),
+  ...Object.values(ingestionApi),
   ...Object.values(realtimeApi),
   ...Object.values(organizationsApi),
   ...Object.values(apiKeysApi),

@@ -25,6 +25,7 @@ const parts: Record<HostKind, readonly Part[]> = {
     { name: 'job-api', prefixes: ['/jobs', '/queues', ''] },
     { name: 'worker-registry', prefixes: ['/workers'] },
     { name: 'scheduler', prefixes: ['/schedules'] },
+    { name: 'webhook-dispatcher', prefixes: ['/outgoing-webhooks', '/webhooks'] },
     { name: 'realtime-gateway', prefixes: ['/ws', '/events'] },
   ],
 };

@@ -1,5 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { Plans } from '@spooled/access';
+import { isProduction } from '@spooled/config';
 import {
   AppError,
   bulkItem,
@@ -13,14 +14,16 @@ import {
   type PlanLimits,
   type Principal,
 } from '@spooled/contracts';
+import { urlProblem } from '@spooled/outbound';
 import { v7 as uuidv7 } from 'uuid';
-import { checkWebhookUrl } from './domain/webhook-url.js';
 import { requireQueue } from './require-queue.js';
 import { EnqueueRepository, type EnqueueOutcome, type NewJob } from './store/enqueue.repository.js';
 
 /** Use cases of the producer: put jobs in. */
 @Injectable()
 export class EnqueueService {
+  readonly #urlRules = { allowsLocalHttp: !isProduction() };
+
   constructor(
     private readonly jobs: EnqueueRepository,
     private readonly plans: Plans,
@@ -59,7 +62,7 @@ export class EnqueueService {
     keyHeader: string | undefined,
   ): Promise<{ id: string; created: boolean }> {
     requireQueue(caller, request.queue_name);
-    if (request.completion_webhook != null) checkWebhookUrl(request.completion_webhook);
+    if (request.completion_webhook != null) this.#requireUrl(request.completion_webhook);
     const job = newJob(caller, request.queue_name, {
       ...request,
       idempotency_key: request.idempotency_key ?? checkedKey(keyHeader),
@@ -69,6 +72,14 @@ export class EnqueueService {
         ? (await this.jobs.insert([job], caller.plan))[0]!
         : await this.jobs.insertChild(job, request.parent_job_id, caller.plan);
     return { id: visibleId(caller, outcome), created: outcome.created };
+  }
+
+  /** What its name leads to is checked when it is connected to: nobody waits for a name server to put a job in. */
+  #requireUrl(url: string): void {
+    const problem = urlProblem(url, this.#urlRules);
+    if (problem !== null) {
+      throw AppError.invalid('completion_webhook', `Invalid webhook URL: ${problem}`);
+    }
   }
 
   /**

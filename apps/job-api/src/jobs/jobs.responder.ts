@@ -6,6 +6,7 @@ import { LeaseReaper } from '../maintenance/lease-reaper.js';
 import { QueueRepository } from '../queues/store/queue.repository.js';
 import { readCounts } from '../quotas/quotas.js';
 import { EnqueueService } from './enqueue.service.js';
+import { CompletionWebhookRepository } from './store/completion-webhook.repository.js';
 import { JobRepository } from './store/job.repository.js';
 
 /** Edge, bus: what other services ask of this one. */
@@ -16,6 +17,7 @@ export class JobsResponder implements OnModuleInit {
     private readonly producer: EnqueueService,
     private readonly jobs: JobRepository,
     private readonly queues: QueueRepository,
+    private readonly completionWebhooks: CompletionWebhookRepository,
     private readonly reaper: LeaseReaper,
     private readonly database: Database,
   ) {}
@@ -55,6 +57,12 @@ export class JobsResponder implements OnModuleInit {
       const { queueNames, ...counts } = tally!.counts;
       return { ...counts, queues: queueNames.size };
     });
+    this.bus.respond(jobsRpc.completionWebhookOrganizations, async ({ after, limit }) => ({
+      organizations: await this.completionWebhooks.organizations(after, limit),
+    }));
+    this.bus.respond(jobsRpc.completionWebhooks, async ({ organizationId, jobIds }) => ({
+      webhooks: await this.completionWebhooks.ofJobs(organizationId, jobIds),
+    }));
     this.bus.respond(jobsRpc.health, async () => ({ database: await this.database.ping() }));
   }
 }

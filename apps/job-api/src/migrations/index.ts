@@ -5,6 +5,7 @@ import { plansAndWaitsMigration } from './0003-plans-and-waits.js';
 import { jobReportsMigration } from './0004-job-reports.js';
 import { jobTagsMigration } from './0005-job-tags.js';
 import { auditMigration } from './0006-audit.js';
+import { completionWebhooksMigration } from './0007-completion-webhooks.js';
 
 /** Every migration of schema `jobs`, oldest first. */
 export const migrations: readonly Migration[] = [
@@ -14,4 +15,5 @@ export const migrations: readonly Migration[] = [
   jobReportsMigration,
   jobTagsMigration,
   auditMigration,
+  completionWebhooksMigration,
 ];

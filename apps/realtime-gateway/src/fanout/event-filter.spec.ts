@@ -1,4 +1,4 @@
-import { eventNames } from '@spooled/contracts';
+import { eventNames, optInEvents, type EventTag } from '@spooled/contracts';
 import { created, health, heartbeat, ping, queueStats, registered } from '../../test/fixtures.js';
 import { eventTags, filterKey, MATCH_ALL, matchesFilter } from './event-filter.js';
 
@@ -86,8 +86,11 @@ describe('event names', () => {
 
   it('include what must be named only by its name, also beside a star', () => {
     expect(eventTags(['job.progress', 'JOBLOG'])).toEqual(new Set(['JobProgress', 'JobLog']));
-    const all = Object.keys(eventNames).filter((tag) => tag !== 'JobProgress');
-    expect(eventTags(['*', 'job.log'])).toEqual(new Set(all));
+    expect(eventTags(['queue.paused'])).toEqual(new Set(['QueuePaused']));
+    const byDefault = (Object.keys(eventNames) as EventTag[]).filter(
+      (tag) => !optInEvents.has(tag),
+    );
+    expect(eventTags(['*', 'job.log'])).toEqual(new Set([...byDefault, 'JobLog']));
   });
 
   it('make equal keys in any order', () => {

@@ -78,7 +78,8 @@ export class RunSender {
       refusal = asAppError(error);
     }
     try {
-      await this.#end([{ run, errorMessage: refusal?.message ?? null }]);
+      const errorMessage = refusal?.message ?? null;
+      await this.#end([{ run, queueName: body.queue_name, errorMessage }]);
     } catch (error) {
       // The run is sent once more then, and found to have its job.
       this.#complain(error);
@@ -89,12 +90,14 @@ export class RunSender {
   async #sendGroup(group: readonly Run[]): Promise<void> {
     const bodies = await this.runs.bodies(group.filter(({ body }) => body === null));
     const outcomes = await this.#ask(group, bodies);
+    const queueOf = (run: Run): string | null =>
+      (run.body ?? bodies.get(run.scheduleId))?.queue_name ?? null;
     const ended: RunEnd[] = [];
     const postponed: Run[] = [];
     group.forEach((run, index) => {
       const outcome = outcomes[index]!;
       if (outcome !== null && isWorthRepeating(outcome, run.ageMs)) postponed.push(run);
-      else ended.push({ run, errorMessage: outcome?.message ?? null });
+      else ended.push({ run, queueName: queueOf(run), errorMessage: outcome?.message ?? null });
     });
     await this.#end(ended);
     await this.runs.postpone(postponed, POSTPONED_SECS);
@@ -129,20 +132,8 @@ export class RunSender {
     }
   }
 
-  async #enqueue(jobs: readonly EnqueueCommand[]) {
-    if (jobs.length === 1) this.#requireCarried(jobs[0]!);
+  #enqueue(jobs: readonly EnqueueCommand[]) {
     return this.bus.request(jobsRpc.enqueue, { jobs: [...jobs] });
-  }
-
-  /** What is larger than the bus carries looks like a bus that is away, and would be sent again for ever. */
-  #requireCarried(job: EnqueueCommand): void {
-    const maxBytes = this.bus.connection.info?.max_payload ?? Infinity;
-    const bytes = Buffer.byteLength(JSON.stringify(job)) + ENVELOPE_BYTES;
-    if (bytes <= maxBytes) return;
-    throw new AppError(
-      'PAYLOAD_TOO_LARGE',
-      `A job of ${bytes} bytes is more than the bus carries.`,
-    );
   }
 
   async #end(ended: readonly RunEnd[]): Promise<void> {

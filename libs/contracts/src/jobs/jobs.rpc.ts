@@ -72,6 +72,29 @@ export const jobsRpc = {
     response: z.object({}),
     timeoutMs: 5000,
   }),
+  /**
+   * Organizations that have had jobs with a completion webhook, after an id and in order: `newestSeq` is where the event
+   * log stood before the first of these jobs was made.
+   */
+  completionWebhookOrganizations: rpc({
+    subject: rpcSubject('jobs', 'completion-webhook-organizations'),
+    request: z.object({ after: z.uuid().nullable(), limit: z.int().min(1).max(1000) }),
+    response: z.object({
+      organizations: z.array(z.object({ organizationId: z.uuid(), newestSeq: z.int().min(0) })),
+    }),
+    timeoutMs: 5000,
+  }),
+  /** The completion webhooks of jobs; those that have none are left out. */
+  completionWebhooks: rpc({
+    subject: rpcSubject('jobs', 'completion-webhooks'),
+    request: z.object({ organizationId: z.uuid(), jobIds: z.array(z.uuid()).max(500) }),
+    response: z.object({
+      webhooks: z.array(
+        z.object({ jobId: z.string(), url: z.string(), secret: z.string().nullable() }),
+      ),
+    }),
+    timeoutMs: 5000,
+  }),
   /** What of the counted resources an organization uses now. */
   usage: rpc({
     subject: rpcSubject('jobs', 'usage'),

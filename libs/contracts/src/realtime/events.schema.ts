@@ -78,6 +78,31 @@ export const storedEvent = z.discriminatedUnion('type', [
       reason: z.enum(['requested', 'stale']),
     }),
   }),
+  z.object({
+    type: z.literal('QueuePaused'),
+    data: z.object({
+      queue_name: z.string(),
+      reason: z.string().nullable(),
+      timestamp: instant,
+    }),
+  }),
+  z.object({
+    type: z.literal('QueueResumed'),
+    data: z.object({
+      queue_name: z.string(),
+      paused_duration_secs: count,
+      timestamp: instant,
+    }),
+  }),
+  z.object({
+    type: z.literal('ScheduleTriggered'),
+    data: z.object({
+      schedule_id: z.string(),
+      job_id: z.string(),
+      queue_name: z.string(),
+      timestamp: instant,
+    }),
+  }),
 ]);
 export type StoredEvent = z.output<typeof storedEvent>;
 
@@ -167,13 +192,22 @@ export const eventNames: Readonly<Record<EventTag, string>> = {
   JobLog: 'job.log',
   WorkerRegistered: 'worker.registered',
   WorkerDeregistered: 'worker.deregistered',
+  QueuePaused: 'queue.paused',
+  QueueResumed: 'queue.resumed',
+  ScheduleTriggered: 'schedule.triggered',
   SystemHealth: 'system.health',
   Ping: 'ping',
   Error: 'error',
 };
 
 /** Only for who asks by name: published clients know the other events, and get no more than those by default. */
-export const optInEvents: ReadonlySet<EventTag> = new Set(['JobProgress', 'JobLog']);
+export const optInEvents: ReadonlySet<EventTag> = new Set([
+  'JobProgress',
+  'JobLog',
+  'QueuePaused',
+  'QueueResumed',
+  'ScheduleTriggered',
+]);
 
 /** No event is larger than this as JSON: a published client drops its connection on a frame over 32768 bytes. */
 export const MAX_EVENT_BYTES = 30 * 1024;

@@ -21,7 +21,7 @@ const filter = {
     .array(z.string())
     .max(50)
     .nullish()
-    .describe('names or tags; absent, empty or * = all but JobProgress and JobLog'),
+    .describe('names or tags; absent, empty or * = all but those that must be named'),
 };
 const { queue: _, ...rest } = filter;
 const dialect = (type: string) =>

@@ -86,6 +86,36 @@ export const page = sql(
   order by last_seq limit $4`,
 );
 
+/** The newest sequence of an organization's log; no row = nothing was ever told. */
+export const newest = sql(
+  'events.newest',
+  `select last_seq from events.position where organization_id = $1`,
+);
+
+/** Of organizations $1 that somebody has read up to positions $2: those whose log goes on. */
+export const behind = sql(
+  'events.behind',
+  `
+  select r.organization_id from unnest($1::uuid[], $2::bigint[]) as r(organization_id, position)
+  join events.position p using (organization_id) where p.last_seq > r.position`,
+);
+
+/** Batches after $2, oldest first: at most $3, and no more once they hold $4 events. */
+export const following = sql(
+  'events.following',
+  `
+  select first_seq, events from (
+    select first_seq, last_seq, events, sum(last_seq - first_seq + 1) over (order by last_seq) as total
+    from (
+      select first_seq, last_seq, events from events.log
+      where organization_id = $1 and last_seq > $2
+      order by last_seq limit $3
+    ) page
+  ) counted
+  where total - (last_seq - first_seq + 1) < $4
+  order by last_seq`,
+);
+
 export const rollPartitions = sql(
   'events.roll-partitions',
   `select events.roll_partitions(make_interval(hours => $1::int))`,

@@ -118,4 +118,26 @@ create policy maintenance on events.outbox to spooled_events using (true);
 select events.roll_partitions('24 hours');
 `;
 
-export const eventLogMigrations: readonly Migration[] = [{ name: '0000-event-log', up: tables }];
+const reader = `
+-- What a room's role needs to follow the logs of the organizations of its transaction by position.
+do $$ begin
+  create role spooled_event_reader nologin;
+exception when duplicate_object or unique_violation then null;
+end $$;
+do $$ begin
+  if not (select rolsuper from pg_roles where rolname = current_user) then
+    grant spooled_event_reader to current_user;
+  end if;
+end $$;
+grant usage on schema events to spooled_event_reader;
+grant select on events.position, events.log to spooled_event_reader;
+create policy reader on events.position for select to spooled_event_reader
+  using (organization_id = any ((select current_setting('app.orgs')::uuid[])::uuid[]));
+create policy reader on events.log for select to spooled_event_reader
+  using (organization_id = any ((select current_setting('app.orgs')::uuid[])::uuid[]));
+`;
+
+export const eventLogMigrations: readonly Migration[] = [
+  { name: '0000-event-log', up: tables },
+  { name: '0001-event-reader', up: reader },
+];

@@ -89,13 +89,15 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
 
   /**
    * Asks another service. At most once: repeat only what is idempotent.
-   * @throws AppError what the service answered, or `SERVICE_UNAVAILABLE` when nobody did in time.
+   * @throws AppError what the service answered, `PAYLOAD_TOO_LARGE` when the bus does not carry so much, or
+   * `SERVICE_UNAVAILABLE` when nobody answered in time.
    */
   async request<I extends z.ZodType, O extends z.ZodType>(
     spec: RpcSpec<I, O>,
     input: z.input<I>,
   ): Promise<z.output<O>> {
     const question = JSON.stringify(spec.request.parse(input));
+    this.#requireCarried(question);
     let answer: Msg;
     try {
       const asked = this.connection.request(spec.subject, question, { timeout: spec.timeoutMs });
@@ -305,6 +307,19 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   #subscribe(subscribe: Subscribe): void {
     this.#subscriptions.push(subscribe);
     if (this.#connection !== undefined) subscribe(this.#connection);
+  }
+
+  /** What is larger would look like a bus that is away, and be asked again for ever. */
+  #requireCarried(question: string): void {
+    const maxBytes = this.#connection?.info?.max_payload ?? Infinity;
+    // A character takes three bytes at most: nearly no question has to be counted.
+    if (question.length * 3 <= maxBytes) return;
+    const bytes = Buffer.byteLength(question);
+    if (bytes <= maxBytes) return;
+    throw new AppError(
+      'PAYLOAD_TOO_LARGE',
+      `A message of ${bytes} bytes is more than the bus carries.`,
+    );
   }
 
   #count(operation: (typeof OPERATIONS)[number]): void {

@@ -9,6 +9,7 @@ import {
 import { EventLog } from '@spooled/event-log';
 import { Database, GroupCommit, type Lane, type Transaction } from '@spooled/postgres';
 import { Metrics } from '@spooled/telemetry';
+import { CompletionWebhookRepository } from './completion-webhook.repository.js';
 import { JOB_API_CONFIG, type JobApiConfig } from '../../config.js';
 import { limitsJobs, type Tally } from '../../quotas/domain/tally.js';
 import { holdCounts } from '../../quotas/quotas.js';
@@ -73,6 +74,7 @@ export class EnqueueRepository {
     private readonly eventLog: EventLog,
     private readonly work: WorkSignal,
     private readonly heads: QueueHeads,
+    private readonly completionWebhooks: CompletionWebhookRepository,
     group: GroupCommit,
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
     metrics: Metrics,
@@ -225,6 +227,7 @@ export class EnqueueRepository {
   }
 
   async #insert(transaction: Transaction, jobs: readonly NewJob[]): Promise<EnqueueOutcome[]> {
+    this.completionWebhooks.note(transaction, jobs);
     const inserted = await transaction.query<Inserted>(enqueue, [
       ...columns(jobs),
       this.config.QUEUE_DEFAULT_MAX_RETRIES,

@@ -11,6 +11,7 @@ import {
   type QueueCounters,
   type QueueSummary,
 } from '@spooled/contracts';
+import { EventLog } from '@spooled/event-log';
 import { Database, type Transaction } from '@spooled/postgres';
 import { JOB_API_CONFIG, type JobApiConfig } from '../../config.js';
 import type { Tally } from '../../quotas/domain/tally.js';
@@ -37,6 +38,7 @@ export interface QueueTraces {
 export class QueueRepository {
   constructor(
     private readonly database: Database,
+    private readonly eventLog: EventLog,
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
   ) {}
 
@@ -85,6 +87,7 @@ export class QueueRepository {
       const tally = await holdQueueCount(transaction, organizationId, plan);
       const refusal = tally?.add(plan, { queueNames: [queueName] }) ?? null;
       if (refusal !== null) throw refusal;
+      const pausedSecs = await this.#lockPause(transaction, organizationId, queueName);
       const [row] = await transaction.query<QueueRow>(queueSql.configure, [
         organizationId,
         queueName,
@@ -102,6 +105,8 @@ export class QueueRepository {
       if (config.rate_limit === null) {
         transaction.send(queueSql.dropPace, [organizationId, queueName]);
       }
+      if (queue.enabled) this.#tellResumed(transaction, organizationId, queueName, pausedSecs);
+      else if (pausedSecs === null) this.#tellPaused(transaction, organizationId, queueName, null);
       return queue;
     });
   }
@@ -116,25 +121,69 @@ export class QueueRepository {
     return this.database.transaction([organizationId], async (transaction) => {
       // A queue that has a job now and none in a moment must not become a configured one that was never charged.
       await holdQueueCount(transaction, organizationId, plan);
-      const [row] = await transaction.query<{ paused_at: Date }>(queueSql.pause, [
+      const [row] = await transaction.query<PauseRow>(queueSql.pause, [
         organizationId,
         queueName,
         reason,
         this.config.QUEUE_DEFAULT_MAX_RETRIES,
         this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
       ]);
+      if (row?.is_first) this.#tellPaused(transaction, organizationId, queueName, reason);
       return row?.paused_at;
     });
   }
 
   /** Seconds it was paused, 0 when it was not; undefined when there is no configuration. */
   async resume(organizationId: string, queueName: string): Promise<number | undefined> {
-    const [row] = await this.database.query<{ paused_secs: number | null }>(
-      [organizationId],
-      queueSql.resume,
-      [organizationId, queueName],
-    );
-    return row === undefined ? undefined : (row.paused_secs ?? 0);
+    return this.database.transaction([organizationId], async (transaction) => {
+      const pausedSecs = await this.#lockPause(transaction, organizationId, queueName);
+      const [row] = await transaction.query<{ paused_secs: number | null }>(queueSql.resume, [
+        organizationId,
+        queueName,
+      ]);
+      if (row === undefined) return undefined;
+      this.#tellResumed(transaction, organizationId, queueName, pausedSecs);
+      return row.paused_secs ?? 0;
+    });
+  }
+
+  /** For how many seconds it is paused; null while it is not, or has no configuration. */
+  async #lockPause(
+    transaction: Transaction,
+    organizationId: string,
+    queueName: string,
+  ): Promise<number | null> {
+    const [row] = await transaction.query<{ paused_secs: number | null }>(queueSql.lockPause, [
+      organizationId,
+      queueName,
+    ]);
+    return row?.paused_secs ?? null;
+  }
+
+  #tellPaused(
+    transaction: Transaction,
+    organizationId: string,
+    queueName: string,
+    reason: string | null,
+  ): void {
+    const data = { queue_name: queueName, reason, timestamp: new Date().toISOString() };
+    this.eventLog.append(transaction, [
+      { organizationId, events: [{ type: 'QueuePaused', data }] },
+    ]);
+  }
+
+  #tellResumed(
+    transaction: Transaction,
+    organizationId: string,
+    queueName: string,
+    pausedSecs: number | null,
+  ): void {
+    if (pausedSecs === null) return;
+    const timestamp = new Date().toISOString();
+    const data = { queue_name: queueName, paused_duration_secs: pausedSecs, timestamp };
+    this.eventLog.append(transaction, [
+      { organizationId, events: [{ type: 'QueueResumed', data }] },
+    ]);
   }
 
   /** Deletes the configuration unless jobs are pending or processing. Answers how the queue was found. */
@@ -246,6 +295,11 @@ interface CounterRow {
   readonly deadletter: number;
   readonly cancelled: number;
   readonly paused: boolean;
+}
+interface PauseRow {
+  readonly paused_at: Date;
+  /** It was not paused before. */
+  readonly is_first: boolean;
 }
 interface ActivityRow {
   readonly completed: number;

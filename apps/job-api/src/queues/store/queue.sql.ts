@@ -89,7 +89,17 @@ export const dropPace = sql(
   `delete from jobs.queue_pace where organization_id = $1 and queue_name = $2`,
 );
 
-/** Pauses a queue that exists, with or without a configuration; pausing twice keeps the first instant. */
+/** Holds a queue's configuration, and tells for how many seconds it is paused; null while it is not. */
+export const lockPause = sql(
+  'queues.lock-pause',
+  `
+  select case when enabled then null
+    else greatest(0, floor(extract(epoch from now() - coalesce((settings->>'paused_at')::timestamptz, now()))))::int
+    end as paused_secs
+  from jobs.queue where organization_id = $1 and queue_name = $2 for update`,
+);
+
+/** Pauses a queue that exists, with or without a configuration; pausing twice keeps the first instant, and tells so. */
 export const pause = sql(
   'queues.pause',
   `
@@ -102,7 +112,8 @@ export const pause = sql(
     settings = q.settings || jsonb_build_object('paused', true,
       'paused_at', coalesce(q.settings->'paused_at', to_jsonb(now())), 'paused_reason', $3::text),
     updated_at = now()
-  returning (settings->>'paused_at')::timestamptz as paused_at`,
+  returning (settings->>'paused_at')::timestamptz as paused_at,
+    (settings->>'paused_at')::timestamptz = now() as is_first`,
 );
 
 /** Lets a queue go on; answers since when it was paused. */

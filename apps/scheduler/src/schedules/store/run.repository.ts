@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { EventLog, type EventLogEntry } from '@spooled/event-log';
 import { Database, type Transaction } from '@spooled/postgres';
 import type { RunRow } from '../domain/run.js';
 import type { ScheduleRow } from '../domain/schedule.js';
@@ -57,16 +58,20 @@ export interface Run extends RunKey {
   readonly ageMs: number;
 }
 
-/** How a run ended: without an error message the job is enqueued. */
+/** How a run ended: without an error message the job is enqueued, in that queue. */
 export interface RunEnd {
   readonly run: RunKey;
+  readonly queueName: string | null;
   readonly errorMessage: string | null;
 }
 
 export interface EndedRow {
+  readonly organization_id: string;
+  readonly id: string;
   readonly status: 'completed' | 'failed';
   /** From the tick to the end; null when it was triggered. */
   readonly lag_secs: number | null;
+  readonly at: Date;
 }
 
 interface UnsentRow {
@@ -79,7 +84,10 @@ interface UnsentRow {
 
 @Injectable()
 export class RunRepository {
-  constructor(private readonly database: Database) {}
+  constructor(
+    private readonly database: Database,
+    private readonly eventLog: EventLog,
+  ) {}
 
   async due(tx: Transaction, limit: number): Promise<DueRow[]> {
     return tx.query<DueRow>(statements.due, [limit, SMALL_BODY_BYTES]);
@@ -125,18 +133,21 @@ export class RunRepository {
     return new Map(rows.map((row) => [row.id, row]));
   }
 
+  /** Ends runs, and tells of those whose job is enqueued; a run ends once. */
   async end(ends: readonly RunEnd[]): Promise<EndedRow[]> {
     if (ends.length === 0) return [];
-    return this.database.maintenance((tx) =>
-      tx.query<EndedRow>(statements.end, [
+    return this.database.maintenance(async (tx) => {
+      const ended = await tx.query<EndedRow>(statements.end, [
         plainArray(ends.map(({ run }) => run.organizationId)),
         plainArray(ends.map(({ run }) => run.id)),
         plainArray(
           ends.map(({ errorMessage }) => (errorMessage === null ? 'completed' : 'failed')),
         ),
         ends.map(({ errorMessage }) => errorMessage),
-      ]),
-    );
+      ]);
+      this.eventLog.append(tx, triggered(ends, ended));
+      return ended;
+    });
   }
 
   async postpone(runs: readonly Run[], secs: number): Promise<void> {
@@ -190,6 +201,22 @@ export class RunRepository {
     );
     return rows.length;
   }
+}
+
+function triggered(ends: readonly RunEnd[], ended: readonly EndedRow[]): EventLogEntry[] {
+  const byId = new Map(ends.map((end) => [end.run.id, end]));
+  return ended
+    .filter(({ status }) => status === 'completed')
+    .map(({ organization_id: organizationId, id, at }) => {
+      const { run, queueName } = byId.get(id)!;
+      const data = {
+        schedule_id: run.scheduleId,
+        job_id: id,
+        queue_name: queueName ?? '',
+        timestamp: at.toISOString(),
+      };
+      return { organizationId, events: [{ type: 'ScheduleTriggered' as const, data }] };
+    });
 }
 
 /** An array of ids, instants and words, as PostgreSQL reads it. The driver looks for what to escape in each of them. */

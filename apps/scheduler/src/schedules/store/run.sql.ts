@@ -87,7 +87,7 @@ export const end = sql(
    set status = e.status, error_message = e.error_message, completed_at = now(), resend_at = null
    from unnest($1::uuid[], $2::uuid[], $3::text[], $4::text[]) as e (organization_id, id, status, error_message)
    where r.organization_id = e.organization_id and r.id = e.id and r.completed_at is null
-   returning r.status, extract(epoch from now() - r.tick) as lag_secs`,
+   returning r.organization_id, r.id, r.status, extract(epoch from now() - r.tick) as lag_secs, now() as at`,
 );
 
 /** Puts runs off for $3 seconds. */

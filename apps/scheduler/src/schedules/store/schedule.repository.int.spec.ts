@@ -1,3 +1,4 @@
+import { EventLog, eventLogMigrations } from '@spooled/event-log';
 import { Database, runMigrations } from '@spooled/postgres';
 import { testDatabase } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
@@ -6,6 +7,9 @@ import { migrations } from '../../migrations/index.js';
 import { tickRunId } from '../run-id.js';
 import { RunRepository, type Fire } from './run.repository.js';
 import { ScheduleRepository } from './schedule.repository.js';
+
+/** Events go to the log all the same; a sweeper would publish them. */
+const noBus = { publish: () => undefined } as unknown as ConstructorParameters<typeof EventLog>[0];
 
 let database: Database;
 let schedules: ScheduleRepository;
@@ -30,11 +34,11 @@ const definition = {
 
 beforeAll(async () => {
   const { url } = await testDatabase({ isEmpty: true });
-  await runMigrations(url, migrations);
+  await runMigrations(url, [...eventLogMigrations, ...migrations]);
   const role = 'spooled_schedules';
   database = new Database({ url, role, maxConnections: 4, applicationName: 'test' });
   schedules = new ScheduleRepository(database);
-  runs = new RunRepository(database);
+  runs = new RunRepository(database, new EventLog(noBus));
   client = new pg.Client({ connectionString: url, options: `-c role=${role}` });
   await client.connect();
 });
@@ -205,12 +209,20 @@ describe('firing', () => {
     await database.maintenance((tx) => runs.fire(tx, [fire], 60));
     const run = fire.run!;
     const ended = await Promise.all([
-      runs.end([{ run, errorMessage: null }]),
-      runs.end([{ run, errorMessage: null }]),
+      runs.end([{ run, queueName: 'emails', errorMessage: null }]),
+      runs.end([{ run, queueName: 'emails', errorMessage: null }]),
     ]);
-    expect(ended.flat()).toEqual([{ status: 'completed', lag_secs: expect.any(Number) }]);
+    expect(ended.flat()).toEqual([
+      {
+        organization_id: organizationId,
+        id: run.id,
+        status: 'completed',
+        lag_secs: expect.any(Number),
+        at: expect.any(Date),
+      },
+    ]);
     await runs.postpone([run], 0);
-    expect(await runs.end([{ run, errorMessage: 'too late' }])).toEqual([]);
+    expect(await runs.end([{ run, queueName: 'emails', errorMessage: 'too late' }])).toEqual([]);
     expect(await runs.takeUnsent(10, 60)).not.toContainEqual(
       expect.objectContaining({ id: run.id }),
     );
