@@ -393,6 +393,13 @@ describe('a delivery', () => {
         status: 'pending',
       },
     });
+    const { rows: trail } = await world.owner.query(
+      'select action, target, details from audit.entry where organization_id = $1',
+      [organizationId],
+    );
+    expect(trail).toEqual([
+      { action: 'webhook.redelivered', target: id, details: { delivery_id: ended.id } },
+    ]);
     await eventually(() => expect(receiver.received).toHaveLength(2));
     expect(receiver.received[1]!.text).toBe(receiver.received[0]!.text);
     await eventually(async () =>

@@ -372,3 +372,25 @@ describe('a signing secret', () => {
     expect(receiver.received).toEqual([]);
   });
 });
+
+describe('webhooks.forget-organization', () => {
+  it('leaves nothing of the organization, and keeps what others have', async () => {
+    const [own, other] = [world.key(), world.key()];
+    for (const { organizationId, credential } of [own, other]) {
+      const { id } = await world.make(credential);
+      await world.tell(organizationId, completed());
+      await eventually(async () => expect(await world.deliveries(credential, id)).toHaveLength(1));
+    }
+    const { organizationId } = own;
+    const forget = () => world.others.request(webhooksRpc.forgetOrganization, { organizationId });
+    expect(await forget()).toEqual({ isDone: true });
+    for (const table of ['endpoint', 'follower', 'delivery']) {
+      const { rows } = await world.owner.query<{ organization_id: string }>(
+        `select organization_id from webhooks.${table} where organization_id = any ($1)`,
+        [[own.organizationId, other.organizationId]],
+      );
+      expect([table, rows]).toEqual([table, [{ organization_id: other.organizationId }]]);
+    }
+    expect(await forget()).toEqual({ isDone: true });
+  });
+});

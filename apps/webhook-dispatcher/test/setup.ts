@@ -1,5 +1,6 @@
 import { Module, type INestApplicationContext } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
+import { auditMigrations } from '@spooled/audit';
 import {
   authRpc,
   plans,
@@ -68,7 +69,7 @@ export class World {
     options: { instances?: number; settings?: Record<string, string> } = {},
   ): Promise<World> {
     const [database, nats] = await Promise.all([testDatabase({ isEmpty: true }), natsServer()]);
-    await runMigrations(database.url, [...eventLogMigrations, ...migrations]);
+    await runMigrations(database.url, [...eventLogMigrations, ...auditMigrations, ...migrations]);
     const owner = new pg.Pool({ connectionString: database.url, max: 2 });
     owner.on('error', () => undefined);
     await owner.query(tellerRoles);

@@ -1,4 +1,5 @@
 import { Injectable } from '@nestjs/common';
+import { keyActor, recordAction } from '@spooled/audit';
 import {
   AppError,
   isUuid,
@@ -38,20 +39,27 @@ export class DeliveryService {
    * Has a delivery that ended attempted anew; one that is still pending just goes on.
    * @throws AppError `NOT_FOUND`, `CONFLICT` when the endpoint is disabled
    */
-  async redeliver(
-    { organizationId }: Principal,
-    endpointId: string,
-    id: string,
-  ): Promise<Redelivery> {
+  async redeliver(caller: Principal, endpointId: string, id: string): Promise<Redelivery> {
     if (!isUuid(endpointId)) throw unknownWebhook();
     if (!isUuid(id)) throw unknownDelivery();
+    const { organizationId } = caller;
     const key = [organizationId, endpointId, id] as const;
     const isAgain = await this.database.transaction([organizationId], async (tx) => {
       const endpoint = await this.endpoints.lock(tx, organizationId, endpointId);
       if (endpoint === null) throw unknownWebhook();
       if (!(await this.deliveries.exists(tx, key))) throw unknownDelivery();
       if (!endpoint.enabled) throw new AppError('CONFLICT', 'The webhook is disabled.');
-      return this.deliveries.redeliver(tx, key);
+      const isAgain = await this.deliveries.redeliver(tx, key);
+      if (isAgain) {
+        recordAction(tx, {
+          organizationId,
+          actor: keyActor(caller),
+          action: 'webhook.redelivered',
+          target: endpointId,
+          details: { delivery_id: id },
+        });
+      }
+      return isAgain;
     });
     this.attempts.wake();
     return {

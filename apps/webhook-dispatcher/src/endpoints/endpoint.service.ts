@@ -37,6 +37,9 @@ export class EndpointService implements OnModuleInit {
     this.bus.respond(webhooksRpc.usage, async ({ organizationId }) => ({
       webhooks: await this.endpoints.countEnabled(organizationId),
     }));
+    this.bus.respond(webhooksRpc.forgetOrganization, async ({ organizationId }) => ({
+      isDone: await this.endpoints.forget(organizationId),
+    }));
   }
 
   async list({ organizationId }: Principal): Promise<Webhook[]> {

@@ -4,6 +4,7 @@ export { GroupCommit } from './group-commit.js';
 export type { GroupCommitOptions, Lane, LaneOptions } from './group-commit.js';
 export { runMigrations } from './migrations.js';
 export type { Migration } from './migrations.js';
+export { OrganizationRows } from './organization-rows.js';
 export { PostgresModule } from './postgres.module.js';
 export type { RoomDatabaseOptions } from './postgres.module.js';
 export { sql } from './statement.js';

@@ -5,11 +5,6 @@ import { Database } from '@spooled/postgres';
 import { holdCounts, readCounts } from '../../quotas/quotas.js';
 import * as statements from './organization.sql.js';
 
-/** Small enough that no other statement waits long behind one. */
-const BATCH = 2000;
-/** Within the deadline of whoever asked, who asks again for the rest. */
-const MAX_MS = 5000;
-
 export interface OrganizationUsage {
   readonly organizationId: string;
   readonly jobsToday: number;
@@ -63,20 +58,7 @@ export class OrganizationRepository {
   }
 
   /** Answers whether nothing is left; otherwise the time was too short for all. */
-  async forget(organizationId: string): Promise<boolean> {
-    const endsAt = Date.now() + MAX_MS;
-    for (const statement of statements.forget) {
-      for (let gone = BATCH; gone === BATCH;) {
-        if (Date.now() > endsAt) return false;
-        const values = [organizationId, BATCH];
-        const rows = await this.database.query<{ gone: number }>(
-          [organizationId],
-          statement,
-          values,
-        );
-        gone = rows[0]!.gone;
-      }
-    }
-    return true;
+  forget(organizationId: string): Promise<boolean> {
+    return statements.rows.delete(this.database, organizationId);
   }
 }

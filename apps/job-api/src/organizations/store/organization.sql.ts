@@ -1,7 +1,7 @@
-import { sql } from '@spooled/postgres';
+import { OrganizationRows, sql } from '@spooled/postgres';
 
 /** Everything that is kept of an organization; what can still be worked on first. */
-const TABLES = [
+export const rows = new OrganizationRows('jobs', [
   'scheduled_queue',
   'job_ready',
   'job_deferred',
@@ -23,21 +23,8 @@ const TABLES = [
   'queue_counter',
   'queue_activity',
   'daily_count',
-];
-
-/** A batch of each table: answers how many rows went. */
-export const forget = TABLES.map((table) =>
-  sql(
-    `organizations.forget-${table}`,
-    `
-    with gone as (
-      delete from jobs.${table} where ctid = any (array(
-        select ctid from jobs.${table} where organization_id = $1 limit $2))
-      returning 1
-    )
-    select count(*) as gone from gone`,
-  ),
-);
+  'completion_webhook_organization',
+]);
 
 const TOTAL = 'pending + scheduled + processing + completed + deadletter + cancelled';
 

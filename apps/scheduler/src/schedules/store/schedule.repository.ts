@@ -11,10 +11,6 @@ export interface Usage {
   readonly now: Date;
 }
 
-const FORGET_BATCH = 2000;
-/** Within the deadline of whoever asked, who asks again for the rest. */
-const FORGET_MAX_MS = 5000;
-
 /** Payloads of one list, together: more would not fit into the memory of a service that many share. */
 const MAX_LIST_BYTES = 32 * 1024 * 1024;
 
@@ -57,21 +53,8 @@ export class ScheduleRepository {
   }
 
   /** Deletes all there is of an organization. Answers whether nothing is left; otherwise the time was too short. */
-  async forget(organizationId: string): Promise<boolean> {
-    const endsAt = Date.now() + FORGET_MAX_MS;
-    for (const statement of statements.forget) {
-      for (let gone = FORGET_BATCH; gone === FORGET_BATCH;) {
-        if (Date.now() > endsAt) return false;
-        const values = [organizationId, FORGET_BATCH];
-        const [row] = await this.database.query<{ gone: number }>(
-          [organizationId],
-          statement,
-          values,
-        );
-        gone = row!.gone;
-      }
-    }
-    return true;
+  forget(organizationId: string): Promise<boolean> {
+    return statements.rows.delete(this.database, organizationId);
   }
 
   /** Makes further callers of the organization wait until commit, then counts. */

@@ -1,4 +1,4 @@
-import { sql } from '@spooled/postgres';
+import { OrganizationRows, sql } from '@spooled/postgres';
 
 const columns = columnsWith('payload_template');
 
@@ -105,15 +105,5 @@ function columnsWith(payloadTemplate: string): string {
   max_retries, timeout_seconds, tags, metadata, is_active, next_run_at, last_run_at, run_count, created_at, updated_at`;
 }
 
-/** A batch of each table: answers how many rows went. The runs last: those of a schedule could still be made. */
-export const forget = ['schedule', 'run', 'feeder'].map((table) =>
-  sql(
-    `schedules.forget-${table}`,
-    `with gone as (
-       delete from schedules.${table} where ctid = any (array(
-         select ctid from schedules.${table} where organization_id = $1 limit $2))
-       returning 1
-     )
-     select count(*) as gone from gone`,
-  ),
-);
+/** The runs after the schedules: those of a schedule could still be made. */
+export const rows = new OrganizationRows('schedules', ['schedule', 'run', 'feeder']);

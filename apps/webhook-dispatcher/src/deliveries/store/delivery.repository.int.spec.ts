@@ -1,3 +1,4 @@
+import { auditMigrations } from '@spooled/audit';
 import { EventLogReader, eventLogMigrations } from '@spooled/event-log';
 import { Database, runMigrations } from '@spooled/postgres';
 import { testDatabase } from '@spooled/testing';
@@ -21,7 +22,7 @@ let client: pg.Client;
 
 beforeAll(async () => {
   const { url } = await testDatabase({ isEmpty: true });
-  await runMigrations(url, [...eventLogMigrations, ...migrations]);
+  await runMigrations(url, [...eventLogMigrations, ...auditMigrations, ...migrations]);
   database = new Database({ url, role: ROLE, maxConnections: 4, applicationName: 'test' });
   deliveries = new DeliveryRepository(database);
   endpoints = new EndpointRepository(database);

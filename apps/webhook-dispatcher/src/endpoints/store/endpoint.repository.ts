@@ -70,6 +70,11 @@ export class EndpointRepository {
     return rows.length > 0;
   }
 
+  /** With the deliveries. Answers whether nothing is left; otherwise the time was too short for all. */
+  forget(organizationId: string): Promise<boolean> {
+    return statements.rows.delete(this.database, organizationId);
+  }
+
   async follow(tx: Transaction, organizationId: string, position: number): Promise<void> {
     await tx.query(statements.follow, [organizationId, position]);
   }

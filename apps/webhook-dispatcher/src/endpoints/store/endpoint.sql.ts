@@ -1,4 +1,4 @@
-import { sql } from '@spooled/postgres';
+import { OrganizationRows, sql } from '@spooled/postgres';
 
 const columns = `organization_id, id, name, url, events, enabled, secret, previous_secret, previous_secret_until,
   since_seq, failure_count, last_triggered_at, last_status, created_at, updated_at`;
@@ -63,3 +63,6 @@ export const follow = sql(
   `insert into webhooks.follower as f (organization_id, purpose, position) values ($1, 'endpoints', $2)
    on conflict (organization_id, purpose) do update set position = f.position`,
 );
+
+/** The deliveries last: those to an endpoint could still be made. */
+export const rows = new OrganizationRows('webhooks', ['endpoint', 'follower', 'delivery']);
