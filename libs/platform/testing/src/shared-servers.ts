@@ -42,6 +42,8 @@ export class SharedServers {
 
   constructor() {
     this.endpoint = createServer((request, response) => {
+      // A connection that is kept ends at the very moment, now and then, at which another test file uses it.
+      response.setHeader('connection', 'close');
       this.answer(request.url).then(
         (body) => response.end(JSON.stringify(body)),
         (error: unknown) => response.writeHead(500).end(String(error)),
