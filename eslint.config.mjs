@@ -61,8 +61,10 @@ function boundaries({ isTest }) {
         arrow('type:service', 'type:contracts', 'type:platform'),
         // The one project that composes rooms into a process.
         arrow('type:host', 'type:contracts', 'type:platform', 'type:service'),
+        // It is published, also to browsers: what it needs of us must be types.
+        arrow('type:sdk', 'type:contracts'),
         // Black box: it may know what clients know, and how to start servers.
-        arrow('type:e2e', 'type:contracts', 'type:testing'),
+        arrow('type:e2e', 'type:contracts', 'type:sdk', 'type:testing'),
       ],
     },
   ];
@@ -79,6 +81,15 @@ const bans = {
     regex: '^@nats-io/',
     message:
       'Only platform/nats and platform/event-log know the client, so that every message is checked.',
+  },
+  schemas: {
+    regex: '^(@spooled/contracts|zod)(/|$)',
+    allowTypeImports: true,
+    message: 'Schemas are many times the size of the client: it takes their types only.',
+  },
+  nodeOnly: {
+    regex: '^node:',
+    message: 'The client runs in browsers too.',
   },
   testing: {
     regex: '^@spooled/testing$',
@@ -197,9 +208,21 @@ export default defineConfig(
   zone(['libs/platform/embedded/**/*.ts'], ['natsClient', 'testing']),
   zone(['apps/*/src/**/store/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'storeOutwards']),
   zone(['apps/*/src/**/domain/*.ts'], ['impureDomain']),
+  zone(
+    ['libs/sdk/src/**/*.ts'],
+    ['postgresDriver', 'natsClient', 'testing', 'schemas', 'nodeOnly'],
+  ),
   // Tests look at the database and the bus from outside, as an operator would.
   zone(tests, []),
 
+  {
+    files: ['libs/sdk/src/**/*.ts'],
+    ignores: tests,
+    rules: {
+      // The client runs in browsers too.
+      'no-restricted-globals': ['error', 'process', 'Buffer', 'setImmediate', 'global'],
+    },
+  },
   {
     // Where the environment is read, and where that of rooms and child processes is made.
     files: [

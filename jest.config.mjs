@@ -7,7 +7,7 @@ export default {
   extensionsToTreatAsEsm: ['.ts'],
   transform: { '^.+\\.ts$': ['@swc/jest'] },
   moduleNameMapper: {
-    '^@spooled/contracts$': '<rootDir>/libs/contracts/src/index.ts',
+    '^@spooled/(contracts|sdk)$': '<rootDir>/libs/$1/src/index.ts',
     '^@spooled/(config|telemetry|runtime|postgres|nats|http|access|grpc|audit|event-log|outbound|embedded|testing)$':
       '<rootDir>/libs/platform/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

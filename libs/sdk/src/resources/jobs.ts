@@ -1,0 +1,142 @@
+import type { bulkItem } from '@spooled/contracts';
+import type { z } from 'zod';
+
+import type { CamelInput } from '../camel-case.js';
+import type { CallOptions, Http } from '../http.js';
+import type { Answer, Body, Query } from '../routes.js';
+
+export type Job = Answer<'jobs', 'get'>;
+export type CreateJobParams = Body<'jobs', 'create'>;
+/** The contract checks items one by one, so its schema of the call leaves them open. */
+export type BulkEnqueueParams = Omit<Body<'jobs', 'bulk'>, 'jobs'> & {
+  readonly jobs: readonly CamelInput<z.input<typeof bulkItem>>[];
+};
+
+export class JobsResource {
+  readonly dlq: DeadLettersResource;
+
+  constructor(private readonly http: Http) {
+    this.dlq = new DeadLettersResource(http);
+  }
+
+  /** Without an idempotency key it gets a new one, so that a lost answer does not make two jobs. */
+  create(params: CreateJobParams, options?: CallOptions) {
+    const body = { ...params, idempotencyKey: params.idempotencyKey ?? newKey() };
+    return this.http.call('jobs', 'create', { body, isRepeatable: true }, options);
+  }
+
+  async createAndGet(params: CreateJobParams, options?: CallOptions): Promise<Job> {
+    const { id } = await this.create(params, options);
+    return this.get(id, options);
+  }
+
+  get(id: string, options?: CallOptions) {
+    return this.http.call('jobs', 'get', { params: { id } }, options);
+  }
+
+  list(query?: Query<'jobs', 'list'>, options?: CallOptions) {
+    return this.http.call('jobs', 'list', { query }, options);
+  }
+
+  cancel(id: string, options?: CallOptions) {
+    return this.http.call('jobs', 'cancel', { params: { id } }, options);
+  }
+
+  retry(id: string, options?: CallOptions) {
+    return this.http.call('jobs', 'retry', { params: { id } }, options);
+  }
+
+  setPriority(id: string, priority: number, options?: CallOptions) {
+    return this.http.call('jobs', 'setPriority', { params: { id }, body: { priority } }, options);
+  }
+
+  /** The published client's name of `setPriority`. */
+  boostPriority(id: string, priority: number, options?: CallOptions) {
+    return this.setPriority(id, priority, options);
+  }
+
+  stats(query?: Query<'jobs', 'stats'>, options?: CallOptions) {
+    return this.http.call('jobs', 'stats', { query }, options);
+  }
+
+  /** The published client's name of `stats`. */
+  getStats(query?: Query<'jobs', 'stats'>, options?: CallOptions) {
+    return this.stats(query, options);
+  }
+
+  /** Of up to 100 jobs; unknown ones are left out. */
+  batchStatus(ids: readonly string[], options?: CallOptions) {
+    return this.http.call('jobs', 'status', { query: { ids: ids.join(',') } }, options);
+  }
+
+  /** Up to 100 jobs; each without an idempotency key gets a new one. */
+  bulkEnqueue(params: BulkEnqueueParams, options?: CallOptions) {
+    const jobs = params.jobs.map((item) => ({
+      ...item,
+      idempotencyKey: item.idempotencyKey ?? newKey(),
+    }));
+    const body = { ...params, jobs };
+    return this.http.call('jobs', 'bulk', { body, isRepeatable: true }, options);
+  }
+
+  /** With `waitSecs` the call is held until there is a job; its time limit is then that much longer. */
+  claim(body: Body<'jobs', 'claim'>, options: CallOptions = {}) {
+    const timeoutMs = options.timeoutMs ?? 30_000 + (body.waitSecs ?? 0) * 1000;
+    return this.http.call('jobs', 'claim', { body }, { ...options, timeoutMs });
+  }
+
+  complete(id: string, body: Body<'jobs', 'complete'>, options?: CallOptions) {
+    return this.http.call('jobs', 'complete', { params: { id }, body }, options);
+  }
+
+  fail(id: string, body: Body<'jobs', 'fail'>, options?: CallOptions) {
+    return this.http.call('jobs', 'fail', { params: { id }, body }, options);
+  }
+
+  /** Renews the lease. */
+  heartbeat(id: string, body: Body<'jobs', 'heartbeat'>, options?: CallOptions) {
+    return this.http.call('jobs', 'heartbeat', { params: { id }, body }, options);
+  }
+
+  progress(id: string, body: Body<'jobs', 'progress'>, options?: CallOptions) {
+    return this.http.call('jobs', 'progress', { params: { id }, body }, options);
+  }
+
+  appendLogs(id: string, body: Body<'jobs', 'appendLogs'>, options?: CallOptions) {
+    return this.http.call('jobs', 'appendLogs', { params: { id }, body }, options);
+  }
+
+  logs(id: string, query?: Query<'jobs', 'logs'>, options?: CallOptions) {
+    return this.http.call('jobs', 'logs', { params: { id }, query }, options);
+  }
+
+  dependencies(id: string, options?: CallOptions) {
+    return this.http.call('dependencies', 'get', { params: { id } }, options);
+  }
+
+  addDependencies(id: string, body: Body<'dependencies', 'add'>, options?: CallOptions) {
+    return this.http.call('dependencies', 'add', { params: { id }, body }, options);
+  }
+}
+
+export class DeadLettersResource {
+  constructor(private readonly http: Http) {}
+
+  list(query?: Query<'deadLetters', 'list'>, options?: CallOptions) {
+    return this.http.call('deadLetters', 'list', { query }, options);
+  }
+
+  retry(body?: Body<'deadLetters', 'retry'>, options?: CallOptions) {
+    return this.http.call('deadLetters', 'retry', { body }, options);
+  }
+
+  purge(body: Body<'deadLetters', 'purge'>, options?: CallOptions) {
+    return this.http.call('deadLetters', 'purge', { body }, options);
+  }
+}
+
+/** `crypto.randomUUID` is missing on pages without TLS. */
+function newKey(): string {
+  const bytes = crypto.getRandomValues(new Uint8Array(16));
+  return `sdk-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
+}

@@ -1,0 +1,148 @@
+import type {
+  apiKeysApi,
+  authApi,
+  dashboardApi,
+  deadLettersApi,
+  dependenciesApi,
+  jobsApi,
+  operationsApi,
+  organizationsApi,
+  queuesApi,
+  RouteSpec,
+  schedulesApi,
+  workersApi,
+  workflowsApi,
+} from '@spooled/contracts';
+import type { z } from 'zod';
+
+import type { Camel, CamelInput } from './camel-case.js';
+
+/** The contracts by the names of `routes`. Types only: their schemas must not reach a browser. */
+export interface Contracts {
+  jobs: typeof jobsApi;
+  deadLetters: typeof deadLettersApi;
+  dependencies: typeof dependenciesApi;
+  queues: typeof queuesApi;
+  workers: typeof workersApi;
+  schedules: typeof schedulesApi;
+  workflows: typeof workflowsApi;
+  organizations: typeof organizationsApi;
+  apiKeys: typeof apiKeysApi;
+  auth: typeof authApi;
+  dashboard: typeof dashboardApi;
+  operations: typeof operationsApi;
+}
+
+type Line<S> = S extends RouteSpec ? `${S['method']} ${S['path']}` : never;
+
+/** Methods and paths. The compiler refuses what the contracts do not say. */
+export const routes = {
+  jobs: {
+    create: 'POST /jobs',
+    list: 'GET /jobs',
+    bulk: 'POST /jobs/bulk',
+    claim: 'POST /jobs/claim',
+    stats: 'GET /jobs/stats',
+    status: 'GET /jobs/status',
+    get: 'GET /jobs/:id',
+    cancel: 'DELETE /jobs/:id',
+    retry: 'POST /jobs/:id/retry',
+    setPriority: 'PUT /jobs/:id/priority',
+    complete: 'POST /jobs/:id/complete',
+    fail: 'POST /jobs/:id/fail',
+    heartbeat: 'POST /jobs/:id/heartbeat',
+    progress: 'POST /jobs/:id/progress',
+    appendLogs: 'POST /jobs/:id/logs',
+    logs: 'GET /jobs/:id/logs',
+  },
+  deadLetters: {
+    list: 'GET /jobs/dlq',
+    retry: 'POST /jobs/dlq/retry',
+    purge: 'POST /jobs/dlq/purge',
+  },
+  dependencies: { get: 'GET /jobs/:id/dependencies', add: 'POST /jobs/:id/dependencies' },
+  queues: {
+    list: 'GET /queues',
+    get: 'GET /queues/:name',
+    configure: 'PUT /queues/:name/config',
+    stats: 'GET /queues/:name/stats',
+    pause: 'POST /queues/:name/pause',
+    resume: 'POST /queues/:name/resume',
+    delete: 'DELETE /queues/:name',
+  },
+  workers: {
+    list: 'GET /workers',
+    register: 'POST /workers/register',
+    get: 'GET /workers/:id',
+    heartbeat: 'POST /workers/:id/heartbeat',
+    deregister: 'POST /workers/:id/deregister',
+  },
+  schedules: {
+    list: 'GET /schedules',
+    create: 'POST /schedules',
+    get: 'GET /schedules/:id',
+    update: 'PUT /schedules/:id',
+    delete: 'DELETE /schedules/:id',
+    pause: 'POST /schedules/:id/pause',
+    resume: 'POST /schedules/:id/resume',
+    trigger: 'POST /schedules/:id/trigger',
+    history: 'GET /schedules/:id/history',
+  },
+  workflows: {
+    create: 'POST /workflows',
+    list: 'GET /workflows',
+    get: 'GET /workflows/:id',
+    cancel: 'POST /workflows/:id/cancel',
+    retry: 'POST /workflows/:id/retry',
+    jobs: 'GET /workflows/:id/jobs',
+    jobStatuses: 'GET /workflows/:id/jobs/status',
+    job: 'GET /workflows/:id/jobs/:jobId',
+  },
+  organizations: {
+    create: 'POST /organizations',
+    list: 'GET /organizations',
+    usage: 'GET /organizations/usage',
+    get: 'GET /organizations/:id',
+  },
+  apiKeys: {
+    list: 'GET /api-keys',
+    create: 'POST /api-keys',
+    get: 'GET /api-keys/:id',
+    update: 'PUT /api-keys/:id',
+    revoke: 'DELETE /api-keys/:id',
+  },
+  auth: {
+    login: 'POST /auth/login',
+    refresh: 'POST /auth/refresh',
+    logout: 'POST /auth/logout',
+    me: 'GET /auth/me',
+    validate: 'POST /auth/validate',
+    createTicket: 'POST /auth/tickets',
+  },
+  dashboard: { read: 'GET /dashboard' },
+  operations: {
+    health: 'GET /health',
+    live: 'GET /health/live',
+    ready: 'GET /health/ready',
+  },
+} as const satisfies {
+  [G in keyof Contracts]: { [R in keyof Contracts[G]]?: Line<Contracts[G][R]> };
+};
+
+export type Routes = typeof routes;
+export type Spec<G extends keyof Routes, R extends keyof Routes[G]> = R extends keyof Contracts[G]
+  ? Contracts[G][R]
+  : never;
+
+/** What a route takes as its body. */
+export type Body<G extends keyof Routes, R extends keyof Routes[G]> =
+  Spec<G, R> extends { body: infer S extends z.ZodType } ? CamelInput<z.input<S>> : never;
+
+/** What a route takes in its query; everything has a default. */
+export type Query<G extends keyof Routes, R extends keyof Routes[G]> =
+  Spec<G, R> extends { query: infer S extends z.ZodType } ? Partial<Camel<z.output<S>>> : never;
+
+/** What a route answers when all is well; nothing when the answer has no body. */
+export type Answer<G extends keyof Routes, R extends keyof Routes[G]> =
+  Spec<G, R> extends { responses: infer A } ? AnswerOf<A[keyof A]> : never;
+type AnswerOf<S> = S extends z.ZodType ? Camel<z.output<S>> : S extends null ? void : never;
