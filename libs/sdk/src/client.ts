@@ -1,8 +1,11 @@
-import { AuthenticationError } from './errors.js';
-import { Http, type Credential, type RetryOptions } from './http.js';
+import { AuthenticationError, NetworkError, SpooledError } from './errors.js';
+import { Http, type CallOptions, type Credential, type RetryOptions } from './http.js';
+import type { EventFilter } from './realtime/events.js';
+import { EventFeed, type FeedOptions } from './realtime/feed.js';
+import { SpooledRealtime } from './realtime/realtime.js';
 import { ApiKeysResource } from './resources/api-keys.js';
 import { AuthResource } from './resources/auth.js';
-import { JobsResource } from './resources/jobs.js';
+import { JobsResource, type Job } from './resources/jobs.js';
 import { DashboardResource, HealthResource } from './resources/operations.js';
 import { OrganizationsResource } from './resources/organizations.js';
 import { QueuesResource } from './resources/queues.js';
@@ -16,6 +19,11 @@ export interface SpooledClientOptions {
   readonly accessToken?: string | (() => string | Promise<string>);
   /** Gets a new access token when a fixed one is refused. */
   readonly refreshToken?: string;
+  /**
+   * Instead of a key in a browser: asks your own server for a ticket (`client.auth.createTicket()` there). Opens streams
+   * only. What it rejects with is tried again, unless it is an `AuthenticationError`.
+   */
+  readonly getTicket?: () => Promise<string>;
   /** Default: http://localhost:8080 */
   readonly baseUrl?: string;
   /** For each try of a call. Default 30000. */
@@ -25,6 +33,11 @@ export interface SpooledClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   readonly fetch?: typeof fetch;
 }
+
+/** What `events` follows; nothing given means everything the credential allows. */
+export interface EventOptions extends FeedOptions, EventFilter {}
+
+const ended: ReadonlySet<string> = new Set(['completed', 'failed', 'deadletter', 'cancelled']);
 
 export class SpooledClient {
   readonly jobs: JobsResource;
@@ -49,7 +62,7 @@ export class SpooledClient {
       fetch: options.fetch ?? ((...call) => fetch(...call)),
       credential: this.credential(),
     });
-    this.jobs = new JobsResource(this.http);
+    this.jobs = new JobsResource(this.http, (id, call) => this.waitForJob(id, call));
     this.queues = new QueuesResource(this.http);
     this.workers = new WorkersResource(this.http);
     this.schedules = new SchedulesResource(this.http);
@@ -59,6 +72,57 @@ export class SpooledClient {
     this.auth = new AuthResource(this.http);
     this.dashboard = new DashboardResource(this.http);
     this.health = new HealthResource(this.http);
+  }
+
+  /** To be iterated; goes on over reconnects without losing an event, or says `gap`. */
+  events({ queue, jobId, ...options }: EventOptions = {}): EventFeed {
+    const filters = queue === undefined && jobId === undefined ? [] : [{ queue, jobId }];
+    return this.feed(options, filters, false);
+  }
+
+  /** The same by handler, with subscriptions that come and go. */
+  realtime({ since, ...options }: Omit<FeedOptions, 'signal'> = {}): SpooledRealtime {
+    return new SpooledRealtime(
+      (filters, cursor, signal) => this.feed({ ...options, since: cursor, signal }, filters, true),
+      since,
+    );
+  }
+
+  private feed(options: FeedOptions, filters: readonly EventFilter[], isChangeable: boolean) {
+    const { getTicket } = this.options;
+    return new EventFeed(
+      this.http,
+      options,
+      getTicket && ticketsOf(getTicket),
+      filters,
+      isChangeable,
+    );
+  }
+
+  /** Looks whenever the stream is open, and whenever the job is said to have changed: no end can be missed. */
+  private async waitForJob(id: string, call: CallOptions = {}): Promise<Job> {
+    const late = new AbortController();
+    const signal = call.signal ? AbortSignal.any([call.signal, late.signal]) : late.signal;
+    const { timeoutMs } = call;
+    const timer =
+      timeoutMs === undefined
+        ? undefined
+        : setTimeout(
+            () =>
+              late.abort(new SpooledError(`not ended within ${timeoutMs} ms`, { code: 'TIMEOUT' })),
+            timeoutMs,
+          );
+    const feed = this.events({ jobId: id, events: ['job.status'], signal });
+    try {
+      for await (const frame of feed.frames()) {
+        if (frame.kind === 'alive') continue;
+        const job = await this.jobs.get(id, { signal });
+        if (ended.has(job.status)) return job;
+      }
+      throw signal.reason;
+    } finally {
+      clearTimeout(timer);
+    }
   }
 
   private credential(): Credential {
@@ -82,4 +146,11 @@ export class SpooledClient {
       renew: () => (renewing ??= refresh().finally(() => (renewing = undefined))),
     };
   }
+}
+
+function ticketsOf(getTicket: () => Promise<string>): () => Promise<string> {
+  return () =>
+    getTicket().catch((error: unknown) => {
+      throw error instanceof SpooledError ? error : new NetworkError('no ticket', error);
+    });
 }

@@ -80,6 +80,22 @@ export class Http {
     return (text === '' ? undefined : toCamelCase(parsed(text))) as Answer<G, R>;
   }
 
+  /** Opens a stream. Its limit is until the head of the answer; the signal ends it at any time. */
+  async stream(path: string, query: object, signal: AbortSignal): Promise<Response> {
+    const late = new AbortController();
+    const { timeoutMs } = this.options;
+    const timer = setTimeout(() => late.abort(new TimeoutError(timeoutMs)), timeoutMs);
+    try {
+      const accept = { accept: 'text/event-stream' };
+      const both = AbortSignal.any([signal, late.signal]);
+      // A ticket in the query is the whole credential.
+      const credential = 'ticket' in query ? undefined : this.options.credential;
+      return await this.send(this.url(path, query), { headers: accept }, credential, both);
+    } finally {
+      clearTimeout(timer);
+    }
+  }
+
   url(path: string, query: object = {}): string {
     const search = new URLSearchParams();
     for (const [key, value] of Object.entries(query) as [string, QueryValue][]) {

@@ -1,5 +1,5 @@
 export { SpooledClient } from './client.js';
-export type { SpooledClientOptions } from './client.js';
+export type { EventOptions, SpooledClientOptions } from './client.js';
 export {
   AuthenticationError,
   AuthorizationError,
@@ -17,3 +17,13 @@ export type { SpooledErrorCode } from './errors.js';
 export type { CallOptions, RetryOptions } from './http.js';
 export type { Answer, Body, Query } from './routes.js';
 export type { BulkEnqueueParams, CreateJobParams, Job } from './resources/jobs.js';
+export type {
+  EventByName,
+  EventFilter,
+  EventName,
+  EventSelector,
+  GapEvent,
+  SpooledEvent,
+} from './realtime/events.js';
+export type { ConnectionState, EventFeed, FeedOptions, TransportName } from './realtime/feed.js';
+export type { SpooledRealtime, SubscriptionFilter } from './realtime/realtime.js';

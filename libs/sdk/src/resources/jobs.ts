@@ -12,10 +12,16 @@ export type BulkEnqueueParams = Omit<Body<'jobs', 'bulk'>, 'jobs'> & {
   readonly jobs: readonly CamelInput<z.input<typeof bulkItem>>[];
 };
 
+/** Waits until a job has ended, however it ends. */
+export type WaitForJob = (id: string, options?: CallOptions) => Promise<Job>;
+
 export class JobsResource {
   readonly dlq: DeadLettersResource;
 
-  constructor(private readonly http: Http) {
+  constructor(
+    private readonly http: Http,
+    private readonly waitForJob: WaitForJob,
+  ) {
     this.dlq = new DeadLettersResource(http);
   }
 
@@ -116,6 +122,11 @@ export class JobsResource {
 
   addDependencies(id: string, body: Body<'dependencies', 'add'>, options?: CallOptions) {
     return this.http.call('dependencies', 'add', { params: { id }, body }, options);
+  }
+
+  /** The job once it is completed, dead-lettered or cancelled. @throws NotFoundError when there is no such job. */
+  wait(id: string, options?: CallOptions): Promise<Job> {
+    return this.waitForJob(id, options);
   }
 }
 
