@@ -27,3 +27,7 @@ export type {
 } from './realtime/events.js';
 export type { ConnectionState, EventFeed, FeedOptions, TransportName } from './realtime/feed.js';
 export type { SpooledRealtime, SubscriptionFilter } from './realtime/realtime.js';
+export type { ClaimedJob, JobContext, JobHandler, LogLevel } from './worker/job-context.js';
+export { LeaseLostError } from './worker/lease.js';
+export { SpooledWorker } from './worker/worker.js';
+export type { SpooledWorkerOptions, WorkerEvents, WorkerState } from './worker/worker.js';
