@@ -34,7 +34,8 @@ async function fill(tenant: Tenant): Promise<void> {
   await tenant.call('POST', `/jobs/${id}/progress`, { worker_id: 'w-1', percent: 1 });
   await tenant.call('POST', `/jobs/${id}/logs`, { worker_id: 'w-1', lines: ['x'] });
   await tenant.enqueue();
-  await tenant.enqueue({ scheduled_at: '2090-01-01T00:00:00Z' });
+  const completion_webhook = 'https://example.com/hook';
+  await tenant.enqueue({ scheduled_at: '2090-01-01T00:00:00Z', completion_webhook });
   await tenant.call('PUT', '/queues/emails/config', { rate_limit: 1000 });
   const first = { key: 'a', queue_name: 'emails', payload: {} };
   const jobs = [first, { ...first, key: 'b', depends_on: ['a'] }];

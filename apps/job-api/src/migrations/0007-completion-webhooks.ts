@@ -18,7 +18,7 @@ alter table jobs.completion_webhook_organization enable row level security, forc
 create policy tenant on jobs.completion_webhook_organization to spooled_jobs
   using ((organization_id = any ((select current_setting('app.orgs')::uuid[])::uuid[])) is true);
 create policy maintenance on jobs.completion_webhook_organization to spooled_jobs_maintenance using (true);
-grant select, insert, delete on jobs.completion_webhook_organization to spooled_jobs;
+grant select, insert, update, delete on jobs.completion_webhook_organization to spooled_jobs;
 grant select on jobs.completion_webhook_organization to spooled_jobs_maintenance;
 `,
 };

@@ -39,6 +39,8 @@ describe('a pace', () => {
     await jest.advanceTimersByTimeAsync(1000);
     expect(run).toHaveBeenCalledTimes(1);
     done.resolve();
+    await jest.advanceTimersByTimeAsync(90);
+    expect(run).toHaveBeenCalledTimes(1);
     await jest.advanceTimersByTimeAsync(10);
     expect(run).toHaveBeenCalledTimes(2);
   });

@@ -26,10 +26,11 @@ export class Pace {
 
   async #turn(): Promise<void> {
     this.#timer = undefined;
-    this.#nextAt = performance.now() + this.intervalMs;
     this.#isAsked = false;
     this.#isRunning = true;
     await this.run();
+    // From its end: what it says must not come sooner because it took less time than the last one.
+    this.#nextAt = performance.now() + this.intervalMs;
     this.#isRunning = false;
     if (this.#isAsked) this.ask();
   }

@@ -37,7 +37,15 @@ describe('the migrated database', () => {
   it('guards every table that names an organization', async () => {
     const tables = await tenantTables();
     const schemas = new Set(tables.map(({ name }) => name.split('.')[0]));
-    expect([...schemas].sort()).toEqual(['auth', 'events', 'jobs', 'schedules', 'workers']);
+    expect([...schemas].sort()).toEqual([
+      'audit',
+      'auth',
+      'events',
+      'jobs',
+      'schedules',
+      'webhooks',
+      'workers',
+    ]);
     for (const table of tables) {
       expect(table).toMatchObject({ is_guarded: true });
       // A partition without grants is reached through its parent alone, whose policies hold.
@@ -65,7 +73,7 @@ describe('the migrated database', () => {
     expect(owned).toEqual([]);
   });
 
-  it('grants each service its own schema and the event log only', async () => {
+  it('grants each service its own schema, the event log and the audit trail only', async () => {
     const { rows } = await client.query<{ role: string; schema: string }>(
       `select distinct r.rolname::text as role, n.nspname::text as schema
        from pg_class c join pg_namespace n on n.oid = c.relnamespace, aclexplode(c.relacl) a
@@ -77,8 +85,12 @@ describe('the migrated database', () => {
       spooled_jobs: 'jobs',
       spooled_workers: 'workers',
       spooled_schedules: 'schedules',
+      spooled_webhooks: 'webhooks',
       spooled_events: 'events',
       spooled_event_writer: 'events',
+      spooled_event_reader: 'events',
+      spooled_audit_writer: 'audit',
+      spooled_audit_reader: 'audit',
     };
     for (const { role, schema } of rows) {
       if (role === 'spooled_test_room') continue;
@@ -95,7 +107,7 @@ describe('the migrated database', () => {
          array(select a.attname::text from unnest(i.indkey) with ordinality k(n, ord)
            join pg_attribute a on a.attrelid = i.indrelid and a.attnum = k.n order by k.ord) as columns
        from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
-       where i.indisunique and n.nspname in ('jobs', 'events', 'workers', 'schedules')
+       where i.indisunique and n.nspname in ('jobs', 'events', 'workers', 'schedules', 'webhooks', 'audit')
          and exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id')`,
     );
     expect(rows.length).toBeGreaterThan(15);
