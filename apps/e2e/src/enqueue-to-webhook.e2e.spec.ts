@@ -8,6 +8,10 @@ import type { AddressInfo } from 'node:net';
 import { hostKinds } from './harness/host.js';
 import { World, type Organization } from './harness/world.js';
 
+const SIGNING_SECRET = 'canary-of-the-endpoint';
+const JOB_SECRET = 'canary-of-the-job';
+const GITHUB_SECRET = 'canary-of-github';
+
 interface Received {
   readonly path: string;
   readonly headers: IncomingHttpHeaders;
@@ -35,6 +39,8 @@ describe.each(hostKinds)('webhooks, on %s', (kind) => {
     await once(server, 'listening');
     world = await World.start(kind);
     organization = await world.organization('webhooks');
+    for (const secret of [SIGNING_SECRET, JOB_SECRET, GITHUB_SECRET])
+      world.host.secrets.add(secret);
   }, 60_000);
   afterAll(async () => {
     await world?.stop();
@@ -53,7 +59,7 @@ describe.each(hostKinds)('webhooks, on %s', (kind) => {
       name: 'story',
       url: `${url}/endpoint`,
       events,
-      secret: 'secret',
+      secret: SIGNING_SECRET,
     });
     created.expectStatus(201);
 
@@ -61,7 +67,7 @@ describe.each(hostKinds)('webhooks, on %s', (kind) => {
       queue_name: 'emails',
       payload: {},
       completion_webhook: `${url}/completion`,
-      completion_webhook_secret: 'of the job',
+      completion_webhook_secret: JOB_SECRET,
     });
     hooked.expectStatus(201);
     await client.work('emails', { sent: true });
@@ -104,8 +110,8 @@ describe.each(hostKinds)('webhooks, on %s', (kind) => {
       data: { job_id: hooked.body.id, queue_name: 'emails', result: { sent: true } },
     });
     for (const [path, secret] of [
-      ['/endpoint', 'secret'],
-      ['/completion', 'of the job'],
+      ['/endpoint', SIGNING_SECRET],
+      ['/completion', JOB_SECRET],
     ] as const) {
       for (const { headers, text } of told(path)) {
         const signed = `${String(headers['x-spooled-timestamp'])}.${text}`;
@@ -123,5 +129,62 @@ describe.each(hostKinds)('webhooks, on %s', (kind) => {
       '/organizations/usage',
     );
     expect(usage.body.usage.webhooks.current).toBe(1);
+  });
+
+  it('that come in become jobs, with the token and the secrets that the organization has set', async () => {
+    const { id, client } = organization;
+    const post = (path: string, headers: Record<string, string>, body: string) =>
+      fetch(client.host.url(`/webhooks/${id}${path}`), {
+        method: 'POST',
+        headers: { 'content-type': 'application/json', ...headers },
+        body,
+      });
+    const custom = (token: string): Promise<Response> =>
+      post(
+        '/custom',
+        { 'x-webhook-token': token },
+        JSON.stringify({ queue_name: 'inbox', event_type: 'order.paid', payload: { order: 7 } }),
+      );
+    const { body: first } = await client.get<{ token: string }>('/organizations/webhook-token');
+    world.host.secrets.add(first.token);
+    const accepted = await custom(first.token);
+    expect(accepted.status).toBe(200);
+    const { job_id } = (await accepted.json()) as { job_id: string };
+    expect(await client.job(job_id)).toMatchObject({
+      queue_name: 'inbox',
+      payload: { order: 7 },
+      tags: { event_type: 'order.paid' },
+    });
+    const regenerated = await client.post<{ token: string }>(
+      '/organizations/webhook-token/regenerate',
+    );
+    world.host.secrets.add(regenerated.body.token);
+    expect((await custom(first.token)).status).toBe(401);
+    expect((await custom(regenerated.body.token)).status).toBe(200);
+
+    const push = JSON.stringify({ ref: 'refs/heads/main' });
+    const signature = createHmac('sha256', GITHUB_SECRET).update(push).digest('hex');
+    const github = (): Promise<Response> =>
+      post(
+        '/github',
+        {
+          'x-github-event': 'push',
+          'x-github-delivery': 'delivery-1',
+          'x-hub-signature-256': `sha256=${signature}`,
+        },
+        push,
+      );
+    expect((await github()).status).toBe(401);
+    const settings = { github_webhook_secret: GITHUB_SECRET };
+    (await client.put(`/organizations/${id}`, { settings })).expectStatus(200);
+    const jobs = await eventually(async () => {
+      const answers = await Promise.all([github(), github()]);
+      expect(answers.map(({ status }) => status)).toEqual([200, 200]);
+      return Promise.all(
+        answers.map((answer) => answer.json() as Promise<{ job_id: string; queue_name: string }>),
+      );
+    });
+    expect(jobs[0]).toMatchObject({ queue_name: 'github-push' });
+    expect(jobs[1]!.job_id).toBe(jobs[0]!.job_id);
   });
 });

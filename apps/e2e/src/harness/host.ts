@@ -45,6 +45,9 @@ export interface HostExit {
 }
 
 export class Host {
+  /** What no process may ever say, in its log or its metrics. */
+  readonly secrets = new Set<string>([adminKey]);
+
   static async start(kind: HostKind, env: Readonly<Record<string, string>>): Promise<Host> {
     const started = await Promise.all(
       parts[kind].map(async (part) => {
@@ -118,6 +121,7 @@ export class Host {
     return this.running.flatMap(({ name, process: { isRunning, lines } }) => [
       ...(isRunning() ? [] : [`${name} has ended: ${lines.slice(-5).join('\n')}`]),
       ...bugs(name, lines),
+      ...this.leaks(`the log of ${name}`, lines),
     ]);
   }
 
@@ -129,9 +133,9 @@ export class Host {
     return Promise.all(this.running.map(({ process }) => process.exited));
   }
 
-  /** Stops all processes at once. @throws unless each ends with code 0 and had reported no bug. */
+  /** Stops all processes at once. @throws unless each ends with code 0, had reported no bug and told no secret. */
   async stop(): Promise<void> {
-    const problems = this.problems();
+    const problems = [...this.problems(), ...(await this.leaksOfMetrics())];
     const exits = await Promise.all(this.running.map(({ process }) => process.stop(20_000)));
     for (const [index, { code, signal }] of exits.entries()) {
       const part = this.running[index];
@@ -140,6 +144,24 @@ export class Host {
       problems.push(`${part.name} ended with ${signal ?? `code ${code}`}:\n${log}`);
     }
     if (problems.length > 0) throw new Error(problems.join('\n'));
+  }
+
+  /** Lines that say what must be told to nobody. */
+  private leaks(where: string, lines: readonly string[]): string[] {
+    return [...this.secrets]
+      .filter((secret) => lines.some((line) => line.includes(secret)))
+      .map((secret) => `${where} has the secret ${secret.slice(0, 12)}…`);
+  }
+
+  private async leaksOfMetrics(): Promise<string[]> {
+    const running = this.running.filter(({ process }) => process.isRunning());
+    const pages = await Promise.all(
+      running.map(async ({ name, port }) => {
+        const response = await fetch(`http://127.0.0.1:${port}/metrics`).catch(() => undefined);
+        return this.leaks(`the metrics of ${name}`, [(await response?.text()) ?? '']);
+      }),
+    );
+    return pages.flat();
   }
 
   private partOf(prefix: string): RunningPart {

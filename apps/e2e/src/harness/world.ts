@@ -12,6 +12,8 @@ import {
 import { Client } from './client.js';
 import { adminKey, Host, root, type HostKind } from './host.js';
 
+const jwtSecret = 'e2e-secret-e2e-secret-e2e-secret-e2e-secret';
+
 export interface WorldOptions {
   /** A PostgreSQL that can be stopped, and forgets nothing when it is. Default: a database on the run's shared one. */
   hasOwnPostgres?: boolean;
@@ -37,7 +39,7 @@ export class World {
     const host = await Host.start(kind, {
       DATABASE_URL: databaseUrl,
       NATS_URL: nats.url,
-      JWT_SECRET: 'e2e-secret-e2e-secret-e2e-secret-e2e-secret',
+      JWT_SECRET: jwtSecret,
       ADMIN_API_KEY: adminKey,
       LOG_LEVEL: 'warn',
       RATE_LIMIT_REQUESTS_PER_SECOND: '100000',
@@ -45,6 +47,7 @@ export class World {
       LEASE_REAP_INTERVAL_MS: '500',
       ...options.env,
     });
+    host.secrets.add(jwtSecret);
     return new World(host, nats, postgres, database);
   }
 
@@ -80,6 +83,7 @@ export class World {
     }>('/admin/organizations', { name: `E2E ${slug}`, slug, plan_tier: 'enterprise' });
     created.expectStatus(201);
     const { organization, api_key } = created.body;
+    this.host.secrets.add(api_key.key);
     const limits = { rate_limit_requests_per_second: 1_000_000, rate_limit_burst: 1_000_000 };
     const patched = await admin.patch(`/admin/organizations/${organization.id}`, {
       custom_limits: limits,
