@@ -228,9 +228,12 @@ class GraphRun {
     expect(status).toBe(200);
   }
 
-  /** A retry brings back what can run by now; what others hold back comes with a later one. */
+  /**
+   * A retry brings back what can run by now; what others hold back comes with a later one, and may die then: two for each
+   * job of a chain.
+   */
   async #retryUntilComplete(): Promise<void> {
-    for (let round = 0; round <= this.graph.length; round += 1) {
+    for (let round = 0; round <= 2 * this.graph.length; round += 1) {
       const failed = (await this.#details()).filter(({ status }) => status === 'failed');
       if (failed.length === 0) return;
       const working = Promise.all(
