@@ -45,7 +45,7 @@ export class Stream {
 
   /** Drops the connection without a word. */
   cut() {
-    throw new Error('not implemented');
+    throw new Error('each transport drops its own connection');
   }
 
   get stored() {
