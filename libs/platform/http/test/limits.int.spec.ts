@@ -171,7 +171,22 @@ const received = (context: INestApplicationContext) =>
 const sent = (context: INestApplicationContext) =>
   metric(context, 'spooled_rate_limit_messages_total{direction="sent"}');
 
-/** Does something at one server and waits until another one was told. */
+const steps = (context: INestApplicationContext) =>
+  metric(context, 'spooled_loop_steps_total{loop="http.limits",outcome="ok"}');
+
+/** Waits until nobody has anything to tell or to hear of what was done before. */
+async function allTold(): Promise<void> {
+  const all = [one, two, three];
+  for (const each of all) {
+    const before = await steps(each);
+    // The first may have begun earlier, and the second may only keep the gap between two messages.
+    await eventually(async () => (await steps(each)) >= before + 3);
+    await each.get(Bus).connection.flush();
+  }
+  for (const each of all) await each.get(Bus).connection.flush();
+}
+
+/** Does something at one server and waits until another one was told; nothing else may be left to tell. */
 async function andTell<T>(to: INestApplicationContext, act: () => Promise<T>): Promise<T> {
   const before = await received(to);
   const result = await act();
@@ -270,6 +285,7 @@ describe('who is limited by what', () => {
   });
 
   it.each(rows)('$scope, also over several servers', async ({ atOnce, asker }) => {
+    await allTold();
     const statuses = await withinOneMinute(async () => {
       const next = asker();
       const all: number[] = [];
@@ -480,6 +496,7 @@ describe('several servers', () => {
   });
 
   it('count what they did themselves once', async () => {
+    await allTold();
     const credential = key({ plan: planOf(0.01, 10) });
     for (let n = 0; n < 3; n += 1) await andTell(two, () => asCaller(credential));
     expect((await asCaller(credential)).headers['x-ratelimit-remaining']).toBe('6');
@@ -496,13 +513,12 @@ describe('several servers', () => {
       }),
     );
     const tenths = (performance.now() - startedAt) / 100;
-    const steps = 'spooled_loop_steps_total{loop="http.limits",outcome="ok"}';
-    const stepsBefore = await metric(three, steps);
-    await eventually(async () => (await metric(three, steps)) >= stepsBefore + 2);
+    const stepsBefore = await steps(three);
+    await eventually(async () => (await steps(three)) >= stepsBefore + 2);
     const after = await sent(three);
     expect(after - before).toBeGreaterThanOrEqual(1);
     expect(after - before).toBeLessThanOrEqual(2 + tenths * 1.2);
-    await eventually(async () => (await metric(three, steps)) >= stepsBefore + 5);
+    await eventually(async () => (await steps(three)) >= stepsBefore + 5);
     expect(await sent(three)).toBe(after);
   });
 
@@ -530,6 +546,7 @@ describe('several servers', () => {
       bus.connection.publish(`${trafficTold.subject}.somebody`, text);
     }
     const windows = { key: [], unheardOf: [['a', 1, Date.now() + 1000]] };
+    await allTold();
     // Of limits that only others know.
     const news = { buckets: { constructor: [['a', 1, 1, 1]] }, windows };
     await andTell(one, async () => {
