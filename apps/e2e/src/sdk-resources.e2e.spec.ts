@@ -25,7 +25,7 @@ beforeAll(async () => {
   world = await World.start('standalone');
   organization = await world.organization('sdk-resources');
   client = connect({ apiKey: organization.key });
-}, 60_000);
+});
 afterAll(() => world?.stop(), 30_000);
 
 const connect = (options: SpooledClientOptions) =>

@@ -73,7 +73,7 @@ describe('a stop with many streams', () => {
     const [cursor] = watches.map(({ events }) => events.at(-1)!.id!);
     const moved = await gateway.live(caller, { last_event_id: cursor! });
     await eventually(() => expect(jobsOf(moved)).toEqual(['after']));
-  }, 60_000);
+  });
 });
 
 describe('a stop with few streams', () => {

@@ -271,9 +271,8 @@ describe('a bus that goes away', () => {
 
     await nats.start();
     await reconnected.next(10_000);
-    await eventually(
-      async () => expect(await caller.request(double, { value: 4 })).toEqual({ result: 8 }),
-      { timeoutMs: 10_000 },
+    await eventually(async () =>
+      expect(await caller.request(double, { value: 4 })).toEqual({ result: 8 }),
     );
     service.hint(changed, organizationId, { name: 'back' });
     expect(await heard.next()).toBe('back');
@@ -287,7 +286,7 @@ describe('a bus that goes away', () => {
     const heard = new Signal();
     late.onHint(changed, () => heard.fire());
     await nats.start();
-    await eventually(() => late.isConnected, { timeoutMs: 10_000 });
+    await eventually(() => late.isConnected);
     late.hint(changed, organizationId, { name: 'x' });
     await heard.next();
   });
