@@ -165,7 +165,7 @@ describe('StreamJobs', () => {
     const waiting = pushed ?? stream(tenant);
     await waiting.got(1);
     expect(waiting.ids).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1500);
+    expect(performance.now() - startedAt).toBeLessThan(1900);
   });
 
   it('pushes a job that another instance tells of', async () => {
@@ -175,7 +175,7 @@ describe('StreamJobs', () => {
     const startedAt = performance.now();
     world.announceElsewhere(tenant, 'emails');
     expect((await pushed.got(1)).map((job) => job.id)).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(performance.now() - startedAt).toBeLessThan(1800);
   });
 
   it('pushes a job that nobody told of within seconds', async () => {

@@ -93,7 +93,7 @@ describe('a question', () => {
     await expect(caller.request(double, { value: 1 })).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
     });
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(performance.now() - startedAt).toBeLessThan(1500);
     const asked = new Signal();
     service.respond(slow, () => {
       asked.fire();
@@ -264,7 +264,7 @@ describe('a bus that goes away', () => {
       code: 'SERVICE_UNAVAILABLE',
       retryAfterSecs: 1,
     });
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    expect(performance.now() - startedAt).toBeLessThan(1500);
     expect(() => caller.connection).toThrow(
       expect.objectContaining({ code: 'SERVICE_UNAVAILABLE' }),
     );
