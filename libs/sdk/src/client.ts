@@ -94,8 +94,9 @@ export class SpooledClient {
   }
 
   /** To be iterated; goes on over reconnects without losing an event, or says `gap`. */
-  events({ queue, jobId, ...options }: EventOptions = {}): EventFeed {
-    const filters = queue === undefined && jobId === undefined ? [] : [{ queue, jobId }];
+  events({ queue, jobId, workerId, ...options }: EventOptions = {}): EventFeed {
+    const isFiltered = (queue ?? jobId ?? workerId) !== undefined;
+    const filters = isFiltered ? [{ queue, jobId, workerId }] : [];
     return this.feed(options, filters, false);
   }
 
