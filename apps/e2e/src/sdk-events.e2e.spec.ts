@@ -156,6 +156,21 @@ describe.each(transports)('over %s', (transport) => {
     expect(new Set(jobIds)).toEqual(new Set([id]));
   });
 
+  it('gives, of the events about workers, only those about one', async () => {
+    const queueName = newQueue();
+    const register = () => client.workers.register({ queueName, hostname: 'h' });
+    const { id: workerId } = await register();
+    const watcher = await Watcher.open(client, { transport, queue: queueName, workerId });
+    const { id: another } = await register();
+    await client.workers.deregister(another);
+    await client.workers.deregister(workerId);
+    expect(await watcher.first('worker.deregistered')).toMatchObject({ data: { workerId } });
+    const workerIds = watcher.events.flatMap(({ type, data }) =>
+      type.startsWith('worker.') && 'workerId' in data ? data.workerId : [],
+    );
+    expect(workerIds).not.toContain(another);
+  });
+
   it.each([1, 2, 3])('gives each event once on a line that breaks anywhere (%i)', async (seed) => {
     const queueName = newQueue();
     const line = await FrayedLine.to(world.host.base());
@@ -356,6 +371,33 @@ describe.each(transports)('over %s', (transport) => {
       await realtime.connect();
       await eventually(() => expect(ids).toHaveLength(8));
       expect(new Set(ids).size).toBe(8);
+    });
+
+    it('is refused one subscription, and goes on with the others', async () => {
+      const [mine, also] = [newQueue(), newQueue()];
+      const { key } = await client.apiKeys.create({ name: 'scoped', queues: [mine, also] });
+      const realtime = connect({ apiKey: key }).realtime({ transport, reconnect });
+      onCleanUp(() => realtime.disconnect());
+      const ids: (string | undefined)[] = [];
+      const refused: (string | undefined)[] = [];
+      realtime.on('job.created', ({ jobId }) => ids.push(jobId));
+      realtime.onRefusal(({ filter, error }) => {
+        expect(error).toBeInstanceOf(AuthorizationError);
+        refused.push(filter.queueName);
+      });
+      await realtime.subscribe({ queueName: 'yours-before' });
+      await realtime.connect();
+      await eventually(() => expect(refused).toEqual(['yours-before']));
+      const forbidden = realtime.subscribe({ queueName: 'yours-after' });
+      await expect(forbidden).rejects.toBeInstanceOf(AuthorizationError);
+      // Only what is subscribed comes, although nothing that is subscribed is allowed.
+      const { id: unheard } = await client.jobs.create({ queueName: also, payload: {} });
+      await realtime.subscribe({ queueName: mine });
+      const { id } = await client.jobs.create({ queueName: mine, payload: {} });
+      await eventually(() => expect(ids).toContain(id));
+      expect(ids).not.toContain(unheard);
+      expect(refused).not.toContain('yours-after');
+      expect(realtime.getState()).toBe('live');
     });
 
     it('rejects and stops when it is refused', async () => {

@@ -3,6 +3,7 @@ import type { z } from 'zod';
 
 import type { CamelInput } from '../camel-case.js';
 import type { CallOptions, Http } from '../http.js';
+import { newKey } from '../new-key.js';
 import type { Answer, Body, Query } from '../routes.js';
 
 export type Job = Answer<'jobs', 'get'>;
@@ -144,10 +145,4 @@ export class DeadLettersResource {
   purge(body: Body<'deadLetters', 'purge'>, options?: CallOptions) {
     return this.http.call('deadLetters', 'purge', { body }, options);
   }
-}
-
-/** `crypto.randomUUID` is missing on pages without TLS. */
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `sdk-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }
