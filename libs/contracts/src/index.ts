@@ -110,6 +110,8 @@ export type {
   JobStats,
   ListQuery,
 } from './jobs/jobs.api.js';
+export { MAX_COUNTED_AHEAD, MAX_NAMED_DEPENDENCIES, why, whyReason } from './jobs/why.api.js';
+export type { Why, WhyDetails, WhyReason } from './jobs/why.api.js';
 export {
   addDependenciesRequest,
   dependenciesApi,

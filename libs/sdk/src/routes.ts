@@ -45,6 +45,7 @@ export const routes = {
     stats: 'GET /jobs/stats',
     status: 'GET /jobs/status',
     get: 'GET /jobs/:id',
+    why: 'GET /jobs/:id/why',
     cancel: 'DELETE /jobs/:id',
     retry: 'POST /jobs/:id/retry',
     setPriority: 'PUT /jobs/:id/priority',

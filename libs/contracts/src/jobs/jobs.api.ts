@@ -23,6 +23,7 @@ import {
   timeoutSeconds,
   workerId,
 } from './job.schema.js';
+import { whyRoute } from './why.api.js';
 
 const idempotencyKey = text(1, 255);
 const service = 'job-api' as const;
@@ -226,6 +227,7 @@ export const jobsApi = {
     responses: { 200: job },
     errors: ['NOT_FOUND'],
   }),
+  why: whyRoute,
   cancel: route({
     service,
     method: 'DELETE',

@@ -40,6 +40,11 @@ export class JobsResource {
     return this.http.call('jobs', 'get', { params: { id } }, options);
   }
 
+  /** Why the job is not running, or what has become of it: a sentence, and the numbers behind it. */
+  why(id: string, options?: CallOptions) {
+    return this.http.call('jobs', 'why', { params: { id } }, options);
+  }
+
   list(query?: Query<'jobs', 'list'>, options?: CallOptions) {
     return this.http.call('jobs', 'list', { query }, options);
   }
