@@ -30,7 +30,9 @@ import { LeaseRepository } from './jobs/store/lease.repository.js';
 import { QueueHeads } from './jobs/store/queue-heads.js';
 import { ReadyRepository } from './jobs/store/ready.repository.js';
 import { Settlements } from './jobs/store/settlements.js';
+import { WhyRepository } from './jobs/store/why.repository.js';
 import { UnsettledJobs } from './jobs/unsettled-jobs.js';
+import { WhyService } from './jobs/why.service.js';
 import { WorkSignal } from './jobs/work-signal.js';
 import { WorkSweeper } from './jobs/work-sweeper.js';
 import { WorkerCalls } from './jobs/worker-calls.js';
@@ -93,6 +95,7 @@ export const KEYED_PLANS = {
     JobRepository,
     ReadyRepository,
     DependencyRepository,
+    WhyRepository,
     WorkflowRepository,
     DeadLetterRepository,
     QueueRepository,
@@ -104,6 +107,7 @@ export const KEYED_PLANS = {
     PushService,
     JobService,
     DependencyService,
+    WhyService,
     WorkflowService,
     DeadLetterService,
     QueueService,

@@ -4,6 +4,7 @@ import { Route, withStatus, type RequestOf } from '@spooled/http';
 import { DependencyService } from './dependency.service.js';
 import { EnqueueService } from './enqueue.service.js';
 import { JobService } from './job.service.js';
+import { WhyService } from './why.service.js';
 
 /** Edge, HTTP: producers and operators. */
 @Injectable()
@@ -12,6 +13,7 @@ export class JobsController {
     private readonly producer: EnqueueService,
     private readonly jobs: JobService,
     private readonly dependencies: DependencyService,
+    private readonly whys: WhyService,
   ) {}
 
   @Route(jobsApi.create)
@@ -44,6 +46,11 @@ export class JobsController {
   @Route(jobsApi.get)
   get({ principal, params }: RequestOf<typeof jobsApi.get>) {
     return this.jobs.read(principal, params.id);
+  }
+
+  @Route(jobsApi.why)
+  why({ principal, params }: RequestOf<typeof jobsApi.why>) {
+    return this.whys.explain(principal, params.id);
   }
 
   @Route(jobsApi.cancel)
