@@ -50,6 +50,9 @@ describe('jobs', () => {
       reason: 'no_workers',
       details: { workers_known: true, healthy_workers: 0, jobs_ahead: 0 },
     });
+    expect(await client.jobs.history(id, { orderDir: 'desc' })).toMatchObject([
+      { jobId: id, eventType: 'created' },
+    ]);
     expect(await client.jobs.list({ queueName, limit: 5 })).toMatchObject([{ id, queueName }]);
     expect(await client.jobs.stats({ queueName })).toMatchObject({ pending: 1, total: 1 });
     expect(await client.jobs.getStats({ queueName })).toMatchObject({ total: 1 });

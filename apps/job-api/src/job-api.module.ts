@@ -11,6 +11,7 @@ import { DashboardService } from './dashboard/dashboard.service.js';
 import { DashboardRepository } from './dashboard/store/dashboard.repository.js';
 import { DependencyService } from './jobs/dependency.service.js';
 import { EnqueueService } from './jobs/enqueue.service.js';
+import { HistoryService } from './jobs/history.service.js';
 import { JobMetrics } from './jobs/job-metrics.js';
 import { JobsGrpc } from './jobs/jobs.grpc.js';
 import { JobService } from './jobs/job.service.js';
@@ -25,6 +26,7 @@ import { Claims } from './jobs/store/claims.js';
 import { DependencyRepository } from './jobs/store/dependency.repository.js';
 import { CompletionWebhookRepository } from './jobs/store/completion-webhook.repository.js';
 import { EnqueueRepository } from './jobs/store/enqueue.repository.js';
+import { HistoryRepository } from './jobs/store/history.repository.js';
 import { JobRepository } from './jobs/store/job.repository.js';
 import { LeaseRepository } from './jobs/store/lease.repository.js';
 import { QueueHeads } from './jobs/store/queue-heads.js';
@@ -96,6 +98,7 @@ export const KEYED_PLANS = {
     ReadyRepository,
     DependencyRepository,
     WhyRepository,
+    HistoryRepository,
     WorkflowRepository,
     DeadLetterRepository,
     QueueRepository,
@@ -108,6 +111,7 @@ export const KEYED_PLANS = {
     JobService,
     DependencyService,
     WhyService,
+    HistoryService,
     WorkflowService,
     DeadLetterService,
     QueueService,

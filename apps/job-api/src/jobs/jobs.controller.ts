@@ -3,7 +3,9 @@ import { dependenciesApi, jobsApi } from '@spooled/contracts';
 import { Route, withStatus, type RequestOf } from '@spooled/http';
 import { DependencyService } from './dependency.service.js';
 import { EnqueueService } from './enqueue.service.js';
+import { HistoryService } from './history.service.js';
 import { JobService } from './job.service.js';
+import { answerPage } from './page.js';
 import { WhyService } from './why.service.js';
 
 /** Edge, HTTP: producers and operators. */
@@ -14,6 +16,7 @@ export class JobsController {
     private readonly jobs: JobService,
     private readonly dependencies: DependencyService,
     private readonly whys: WhyService,
+    private readonly histories: HistoryService,
   ) {}
 
   @Route(jobsApi.create)
@@ -51,6 +54,12 @@ export class JobsController {
   @Route(jobsApi.why)
   why({ principal, params }: RequestOf<typeof jobsApi.why>) {
     return this.whys.explain(principal, params.id);
+  }
+
+  @Route(jobsApi.history)
+  async history(request: RequestOf<typeof jobsApi.history>) {
+    const { principal, params, query } = request;
+    return answerPage(request, await this.histories.read(principal, params.id, query));
   }
 
   @Route(jobsApi.cancel)

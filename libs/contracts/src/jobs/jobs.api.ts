@@ -23,6 +23,7 @@ import {
   timeoutSeconds,
   workerId,
 } from './job.schema.js';
+import { historyRoute } from './history.api.js';
 import { whyRoute } from './why.api.js';
 
 const idempotencyKey = text(1, 255);
@@ -228,6 +229,7 @@ export const jobsApi = {
     errors: ['NOT_FOUND'],
   }),
   why: whyRoute,
+  history: historyRoute,
   cancel: route({
     service,
     method: 'DELETE',

@@ -45,6 +45,11 @@ export class JobsResource {
     return this.http.call('jobs', 'why', { params: { id } }, options);
   }
 
+  /** What happened to the job, oldest first unless `orderDir` is `desc`. */
+  history(id: string, query?: Query<'jobs', 'history'>, options?: CallOptions) {
+    return this.http.call('jobs', 'history', { params: { id }, query }, options);
+  }
+
   list(query?: Query<'jobs', 'list'>, options?: CallOptions) {
     return this.http.call('jobs', 'list', { query }, options);
   }
