@@ -55,6 +55,8 @@ export const routes = {
     stats: 'GET /jobs/stats',
     status: 'GET /jobs/status',
     get: 'GET /jobs/:id',
+    why: 'GET /jobs/:id/why',
+    history: 'GET /jobs/:id/history',
     cancel: 'DELETE /jobs/:id',
     retry: 'POST /jobs/:id/retry',
     setPriority: 'PUT /jobs/:id/priority',

@@ -41,6 +41,16 @@ export class JobsResource {
     return this.http.call('jobs', 'get', { params: { id } }, options);
   }
 
+  /** Why the job is not running, or what has become of it: a sentence, and the numbers behind it. */
+  why(id: string, options?: CallOptions) {
+    return this.http.call('jobs', 'why', { params: { id } }, options);
+  }
+
+  /** What happened to the job, oldest first unless `orderDir` is `desc`. */
+  history(id: string, query?: Query<'jobs', 'history'>, options?: CallOptions) {
+    return this.http.call('jobs', 'history', { params: { id }, query }, options);
+  }
+
   list(query?: Query<'jobs', 'list'>, options?: CallOptions) {
     return this.http.call('jobs', 'list', { query }, options);
   }
