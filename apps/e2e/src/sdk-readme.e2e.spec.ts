@@ -29,7 +29,8 @@ async function run(name: string, code: string) {
   const file = path.join(root, 'node_modules', `.spooled-${name}-${process.pid}.mjs`);
   await writeFile(file, code);
   onCleanUp(() => rm(file));
-  const env = { BASE: world.host.base(), API_KEY: organization.key };
+  const grpcUrl = `http://${world.host.grpcAddress('/jobs')}`;
+  const env = { BASE: world.host.base(), API_KEY: organization.key, GRPC: grpcUrl };
   return spawnProcess({ command: process.execPath, args: [file], env });
 }
 
@@ -51,9 +52,19 @@ it('shows events by handler', async () => {
   program.kill('SIGKILL');
 });
 
+it('shows a worker that jobs are pushed to', async () => {
+  const code = (await snippets()).find((each) => each.includes("'grpc'")) ?? '';
+  const program = await run('pushed', code);
+  const id = await organization.client.enqueue('reports', { payload: { month: 'May' } });
+  await program.waitForLine(new RegExp(`^${id} { month: 'May' }$`), 15_000);
+  program.kill('SIGKILL');
+});
+
 it('can be required, too', async () => {
   const code =
     "const { SpooledClient } = require('@spooled/sdk'); console.log(typeof SpooledClient)";
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', code], { cwd: root });
   expect(stdout).toBe('function\n');
+  const built = await readFile(path.join(root, 'libs/sdk/dist/index.cjs'), 'utf8');
+  expect(built).toContain('import("./grpc.js")');
 });
