@@ -213,13 +213,13 @@ export default defineConfig(
     ['postgresDriver', 'natsClient', 'testing', 'schemas', 'nodeOnly'],
   ),
   // Entries of the client that no browser loads.
-  zone(['libs/sdk/src/grpc.ts', 'libs/sdk/src/testing/*.ts'], ['schemas', 'testing']),
+  zone(['libs/sdk/src/grpc.ts', 'libs/sdk/src/testing.ts'], ['schemas', 'testing']),
   // Tests look at the database and the bus from outside, as an operator would.
   zone(tests, []),
 
   {
     files: ['libs/sdk/src/**/*.ts'],
-    ignores: [...tests, 'libs/sdk/src/testing/*.ts'],
+    ignores: [...tests, 'libs/sdk/src/testing.ts'],
     rules: {
       // The client runs in browsers too.
       'no-restricted-globals': ['error', 'process', 'Buffer', 'setImmediate', 'global'],
@@ -230,6 +230,7 @@ export default defineConfig(
     files: [
       'libs/platform/config/**/*.ts',
       'libs/platform/embedded/**/*.ts',
+      'libs/sdk/src/testing.ts',
       'apps/standalone/src/**/*.ts',
       ...tests,
     ],
