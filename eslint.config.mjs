@@ -212,12 +212,14 @@ export default defineConfig(
     ['libs/sdk/src/**/*.ts'],
     ['postgresDriver', 'natsClient', 'testing', 'schemas', 'nodeOnly'],
   ),
+  // Entries of the client that no browser loads.
+  zone(['libs/sdk/src/grpc.ts', 'libs/sdk/src/testing.ts'], ['schemas', 'testing']),
   // Tests look at the database and the bus from outside, as an operator would.
   zone(tests, []),
 
   {
     files: ['libs/sdk/src/**/*.ts'],
-    ignores: tests,
+    ignores: [...tests, 'libs/sdk/src/testing.ts'],
     rules: {
       // The client runs in browsers too.
       'no-restricted-globals': ['error', 'process', 'Buffer', 'setImmediate', 'global'],
@@ -228,6 +230,7 @@ export default defineConfig(
     files: [
       'libs/platform/config/**/*.ts',
       'libs/platform/embedded/**/*.ts',
+      'libs/sdk/src/testing.ts',
       'apps/standalone/src/**/*.ts',
       ...tests,
     ],
