@@ -214,6 +214,7 @@ export type {
   EventTag,
   JobLogData,
   JobProgressData,
+  LoggedEvent,
   RealtimeEvent,
   StoredEvent,
 } from './realtime/events.schema.js';
