@@ -82,6 +82,11 @@ const bans = {
     message:
       'Only platform/nats and platform/event-log know the client, so that every message is checked.',
   },
+  tracer: {
+    regex: '^@opentelemetry/',
+    message:
+      'Only platform/telemetry knows the tracer, so that nothing of it runs unless it is wanted.',
+  },
   schemas: {
     regex: '^(@spooled/contracts|zod)(/|$)',
     allowTypeImports: true,
@@ -199,14 +204,18 @@ export default defineConfig(
   },
 
   // What may be imported where.
-  zone(['**/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'sql']),
-  zone(['**/*.sql.ts'], ['postgresDriver', 'natsClient', 'testing']),
-  zone(['libs/platform/postgres/**/*.ts'], ['natsClient', 'testing']),
-  zone(['libs/platform/nats/**/*.ts'], ['postgresDriver', 'testing', 'sql']),
-  zone(['libs/platform/event-log/**/*.ts'], ['postgresDriver', 'testing']),
+  zone(['**/*.ts'], ['postgresDriver', 'natsClient', 'tracer', 'testing', 'sql']),
+  zone(['**/*.sql.ts'], ['postgresDriver', 'natsClient', 'tracer', 'testing']),
+  zone(['libs/platform/postgres/**/*.ts'], ['natsClient', 'tracer', 'testing']),
+  zone(['libs/platform/nats/**/*.ts'], ['postgresDriver', 'tracer', 'testing', 'sql']),
+  zone(['libs/platform/event-log/**/*.ts'], ['postgresDriver', 'tracer', 'testing']),
+  zone(['libs/platform/telemetry/**/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'sql']),
   // Servers are told to be ready by the driver itself; no service's statement passes here.
   zone(['libs/platform/embedded/**/*.ts'], ['natsClient', 'testing']),
-  zone(['apps/*/src/**/store/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'storeOutwards']),
+  zone(
+    ['apps/*/src/**/store/*.ts'],
+    ['postgresDriver', 'natsClient', 'tracer', 'testing', 'storeOutwards'],
+  ),
   zone(['apps/*/src/**/domain/*.ts'], ['impureDomain']),
   zone(
     ['libs/sdk/src/**/*.ts'],

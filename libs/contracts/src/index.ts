@@ -218,6 +218,7 @@ export type {
   EventTag,
   JobLogData,
   JobProgressData,
+  LoggedEvent,
   RealtimeEvent,
   StoredEvent,
 } from './realtime/events.schema.js';

@@ -15,6 +15,8 @@ export interface JobContext<P = unknown> {
   readonly retryCount: number;
   readonly maxRetries: number;
   readonly job: WorkerJob;
+  /** W3C trace context in which the job was put in: link the work's span to it. */
+  readonly traceparent: string | undefined;
   /** Aborts when the job is no longer this worker's, or when the worker cannot wait for it any longer. */
   readonly signal: AbortSignal;
   /** Percent of the work that is done. Rejects when it cannot be told. */

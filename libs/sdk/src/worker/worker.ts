@@ -252,6 +252,7 @@ export class SpooledWorker {
       retryCount,
       maxRetries,
       job,
+      traceparent: job.traceparent ?? undefined,
       signal: lease.signal,
       progress: async (percent, message) => {
         await jobs.progress(job.id, { ...holder, percent, message }, { signal: lease.signal });
