@@ -70,7 +70,7 @@ export async function* webSocketEvents(
     request.onCommands(send);
   };
   socket.onmessage = ({ data }: { data: unknown }) => {
-    const message = JSON.parse(String(data)) as Message;
+    const message = http.parse(String(data)) as Message;
     if (message.request_id === undefined) {
       const isPing = message.type === 'Ping';
       inbox.add(isPing ? { kind: 'alive' } : { kind: 'event', event: message });
