@@ -36,11 +36,20 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
   }
 }
 
+/** Two signals closer together than this are one: a terminal sends Ctrl-C to npx and to us, and npx passes its own on. */
+const SAME_KEY_PRESS_MS = 1_000;
+
 /** The first signal asks for an end; the second does not ask. */
 function watchSignals(): void {
+  let askedAt = -Infinity;
   for (const signal of ['SIGINT', 'SIGTERM', 'SIGHUP'] as const) {
     process.on(signal, () => {
-      if (interrupt.signal.aborted) process.exit(exitCodes.interrupted);
+      const isSecond = interrupt.signal.aborted;
+      if (isSecond && performance.now() - askedAt > SAME_KEY_PRESS_MS) {
+        process.exit(exitCodes.interrupted);
+      }
+      if (isSecond) return;
+      askedAt = performance.now();
       interrupt.abort(new CliError('Interrupted.', exitCodes.interrupted, 'INTERRUPTED'));
     });
   }

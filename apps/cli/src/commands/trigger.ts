@@ -8,6 +8,7 @@ import { fields } from '../output/table.js';
 import { webhookEventNames } from './listen.js';
 
 const DEFAULT_QUEUE = 'spooled-trigger';
+const HIGHEST_PRIORITY = 100;
 
 export function addTrigger(program: Command, cli: Cli): void {
   program
@@ -118,7 +119,7 @@ async function createJob(client: SpooledClient, queueName: string): Promise<stri
   const { id } = await client.jobs.create({
     queueName,
     payload: { triggered_by: 'spooled trigger' },
-    priority: 100,
+    priority: HIGHEST_PRIORITY,
     maxRetries: 0,
   });
   return id;
@@ -127,8 +128,8 @@ async function createJob(client: SpooledClient, queueName: string): Promise<stri
 /** Claims are not for a certain job, so it looks first whether its own is the next. */
 async function claimJob(client: SpooledClient, queueName: string) {
   const jobId = await createJob(client, queueName);
-  const [next] = await client.jobs.list({ queueName, status: 'pending', ...firstInLine });
-  if (next?.priority === 100 && next.id !== jobId) {
+  const first = await client.jobs.list({ queueName, status: 'pending', ...firstInLine });
+  if (first.some(({ id, priority }) => id !== jobId && priority === HIGHEST_PRIORITY)) {
     await client.jobs.cancel(jobId);
     throw conflict(`Another job of ${queueName} comes first`);
   }
@@ -148,10 +149,12 @@ async function claimJob(client: SpooledClient, queueName: string) {
   if (claimed !== undefined) {
     await client.jobs.fail(claimed.id, { workerId, error: 'given back by spooled trigger' });
   }
+  // Of a queue that is paused it can be taken back; of a worker it cannot.
+  await client.jobs.cancel(jobId).catch(() => undefined);
   throw conflict(`A worker of ${queueName} took the job, or the queue is paused`);
 }
 
-const firstInLine = { orderBy: 'priority', orderDir: 'desc', limit: 1 } as const;
+const firstInLine = { orderBy: 'priority', orderDir: 'desc', limit: 2 } as const;
 
 function conflict(reason: string): CliError {
   return new CliError(`${reason}: try another --queue.`, exitCodes.conflict, 'CONFLICT');

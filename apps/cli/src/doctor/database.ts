@@ -8,6 +8,7 @@ const ROLES = `
   where rolname = current_user or rolname like 'spooled\\_%'
   order by rolname <> current_user, rolname`;
 
+/** Partitions are reached through their table, unless somebody may read them directly. */
 const TENANT_TABLES = `
   select n.nspname || '.' || c.relname as name,
          c.relrowsecurity and c.relforcerowsecurity as is_secured
@@ -16,6 +17,7 @@ const TENANT_TABLES = `
   join pg_attribute a on a.attrelid = c.oid
   where c.relkind in ('r', 'p')
     and a.attname = 'organization_id' and not a.attisdropped
+    and not (c.relispartition and c.relacl is null)
     and n.nspname not like 'pg\\_%' and n.nspname <> 'information_schema'
   order by 1`;
 

@@ -33,6 +33,7 @@ export async function runTop(options: TopOptions): Promise<void> {
   const app = render(createElement(Screen, { text: frame() }), {
     ...terminal,
     maxFps: 1000 / DRAW_EVERY_MS,
+    incrementalRendering: true,
   });
   const drawing = setInterval(
     () => app.rerender(createElement(Screen, { text: frame() })),
@@ -63,16 +64,13 @@ async function snapshot(client: SpooledClient, signal: AbortSignal) {
   ]);
   return [
     queues.map((queue) => ({ ...queue, failed: null })),
-    workers.map(({ id, queueName, status, currentJobs }) => ({
-      id,
-      queue: queueName,
-      status,
-      currentJobs,
-    })),
+    workers
+      .filter(({ status }) => status !== 'offline')
+      .map(({ id, queueName: queue, status, currentJobs }) => ({ id, queue, status, currentJobs })),
   ] as const;
 }
 
-/** Ink writes only what differs from the frame before. */
+/** Ink writes only lines that differ from those of the frame before. */
 function Screen({ text }: { readonly text: string }) {
   const { exit } = useApp();
   useInput(
