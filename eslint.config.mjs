@@ -63,6 +63,8 @@ function boundaries({ isTest }) {
         arrow('type:host', 'type:contracts', 'type:platform', 'type:service'),
         // It is published, also to browsers: what it needs of us must be types.
         arrow('type:sdk', 'type:contracts'),
+        // What it can do, every client can.
+        arrow('type:cli', 'type:contracts', 'type:sdk'),
         // Black box: it may know what clients know, and how to start servers.
         arrow('type:e2e', 'type:contracts', 'type:sdk', 'type:testing'),
       ],
@@ -223,6 +225,8 @@ export default defineConfig(
   ),
   // Entries of the client that no browser loads.
   zone(['libs/sdk/src/grpc.ts', 'libs/sdk/src/testing.ts'], ['schemas', 'testing']),
+  // The doctor looks at them as an operator would, from outside.
+  zone(['apps/cli/src/doctor/*.ts'], ['testing']),
   // Tests look at the database and the bus from outside, as an operator would.
   zone(tests, []),
 
@@ -241,6 +245,7 @@ export default defineConfig(
       'libs/platform/embedded/**/*.ts',
       'libs/sdk/src/testing.ts',
       'apps/standalone/src/**/*.ts',
+      'apps/cli/src/environment.ts',
       ...tests,
     ],
     rules: { 'no-restricted-properties': 'off' },

@@ -36,7 +36,9 @@ function projectDirectories() {
 
 /** Names, sizes and times of everything that a build reads. */
 function fingerprint(projects) {
-  const shared = ['.swcrc', 'nx.json', 'tools/build.mjs'].map((file) => path.join(root, file));
+  const shared = ['.swcrc', 'nx.json', 'tools/build.mjs', 'apps/cli/build.mjs'].map((file) =>
+    path.join(root, file),
+  );
   const sources = projects.flatMap((project) =>
     readdirSync(path.join(project, 'src'), { recursive: true })
       .filter((name) => path.extname(name) !== '' && !name.endsWith('.spec.ts'))

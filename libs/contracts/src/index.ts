@@ -196,6 +196,8 @@ export type {
   WebhookEventName,
   WebhookTest,
 } from './webhooks/webhooks.api.js';
+export { webhookEventOf } from './webhooks/webhook-event.js';
+export type { WebhookEvent } from './webhooks/webhook-event.js';
 export { webhooksRpc } from './webhooks/webhooks.rpc.js';
 export { operationsApi } from './operations/operations.api.js';
 export { realtimeApi, streamQuery } from './realtime/realtime.api.js';

@@ -39,6 +39,8 @@ export interface SpooledClientOptions {
   /** Sent with every call. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly fetch?: typeof fetch;
+  /** Reads answers and events. Default `JSON.parse`, which rounds numbers beyond 2^53 in payloads and results. */
+  readonly parseJson?: (text: string) => unknown;
 }
 
 /** What `events` follows; nothing given means everything the credential allows. */
@@ -77,6 +79,7 @@ export class SpooledClient {
       timeoutMs: options.timeoutMs ?? 30_000,
       headers: options.headers ?? {},
       fetch: options.fetch ?? ((...call) => fetch(...call)),
+      parseJson: options.parseJson ?? ((text): unknown => JSON.parse(text)),
       credential: this.credential,
     });
     this.jobs = new JobsResource(this.http, (id, call) => this.waitForJob(id, call));

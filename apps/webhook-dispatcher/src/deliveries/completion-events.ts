@@ -1,5 +1,5 @@
 import { Injectable } from '@nestjs/common';
-import { jobsRpc } from '@spooled/contracts';
+import { jobsRpc, webhookEventOf, type WebhookEvent } from '@spooled/contracts';
 import { EventLogReader, type LogEntry, type LogPage } from '@spooled/event-log';
 import { Bus } from '@spooled/nats';
 import { Database } from '@spooled/postgres';
@@ -7,7 +7,6 @@ import { v5 as uuidv5 } from 'uuid';
 import { SecretBox } from '../endpoints/secret-box.js';
 import { deliveryId } from './delivery-id.js';
 import { envelope } from './domain/envelope.js';
-import { webhookEventOf, type WebhookEvent } from './domain/webhook-event.js';
 import { NOTHING, type Reading } from './endpoint-events.js';
 import { MissedEvents } from './missed-events.js';
 import { DeliveryRepository, type NewDelivery } from './store/delivery.repository.js';

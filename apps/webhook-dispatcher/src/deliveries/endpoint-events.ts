@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
+import { webhookEventOf } from '@spooled/contracts';
 import { EventLogReader, type LogEntry } from '@spooled/event-log';
 import { Database } from '@spooled/postgres';
 import { deliveryId } from './delivery-id.js';
 import { envelope } from './domain/envelope.js';
-import { webhookEventOf } from './domain/webhook-event.js';
 import { MissedEvents } from './missed-events.js';
 import { DeliveryRepository, type NewDelivery } from './store/delivery.repository.js';
 import { FollowerRepository, type Listener } from './store/follower.repository.js';
