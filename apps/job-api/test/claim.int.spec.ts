@@ -48,6 +48,7 @@ describe('POST /jobs/claim', () => {
       tags: ['x'],
       created_at: expect.any(String),
       workflow_id: null,
+      traceparent: null,
     });
     const leaseEnds = Date.parse(job!.lease_expires_at);
     expect(leaseEnds).toBeGreaterThanOrEqual(before + 59_000);

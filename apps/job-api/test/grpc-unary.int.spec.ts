@@ -197,6 +197,7 @@ describe('Dequeue', () => {
       assigned_worker_id: 'w-1',
       idempotency_key: 'k',
       lease_id: rest.lease_id,
+      traceparent: '',
     });
     expect(await read(tenant, id)).toEqual(job);
     expect(await tenant.story(id)).toEqual(['JobCreated 1', 'pending→processing 2']);

@@ -254,19 +254,19 @@ describe('a gauge', () => {
     await eventually(async () => (await active()) < 2);
   });
 
-  const waits: readonly [what: string, over: object, made: string, secs: number][] = [
-    ['since it was made', {}, '500 seconds', 500],
-    ['since it is due, when that is later', { scheduled_at: dueAgo(900) }, '2 days', 900],
+  const waits: readonly [what: string, over: () => object, made: string, secs: number][] = [
+    ['since it was made', () => ({}), '500 seconds', 500],
+    ['since it is due, when that is later', () => ({ scheduled_at: dueAgo(900) }), '2 days', 900],
     [
       'and no longer, however long ago it should have been done',
-      { scheduled_at: dueAgo(86_400) },
+      () => ({ scheduled_at: dueAgo(86_400) }),
       '1300 seconds',
       1300,
     ],
   ];
   it.each(waits)('shows how long the oldest job waits: %s', async (_, over, made, secs) => {
     const tenant = world.key();
-    const id = await tenant.enqueue({ idempotency_key: 'k', priority: -100, ...over });
+    const id = await tenant.enqueue({ idempotency_key: 'k', priority: -100, ...over() });
     await world.owner.query('update jobs.job set created_at = now() - $2::interval where id = $1', [
       id,
       made,

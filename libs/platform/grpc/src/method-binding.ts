@@ -12,6 +12,7 @@ import { parsePart, PrincipalResolver, toAppError, TrafficControl } from '@spool
 import {
   annotate,
   failSpan,
+  isTracing,
   LOGGER,
   Metrics,
   outsideTraces,
@@ -205,6 +206,7 @@ export class MethodBinding {
 }
 
 function begin({ service, method }: GrpcSpec, metadata: Metadata): Span | undefined {
+  if (!isTracing()) return undefined;
   return startSpan(`${service}/${method}`, {
     kind: 'server',
     parent: sentTraceparent(metadata),
