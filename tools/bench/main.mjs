@@ -15,6 +15,7 @@ import { benchReadsAtScale } from './reads-at-scale.mjs';
 import { benchReplay } from './replay.mjs';
 import { benchRepository } from './repository.mjs';
 import { benchSchedules } from './schedules.mjs';
+import { benchSdkEvents } from './sdk-events.mjs';
 import { benchStorm } from './storm.mjs';
 import { benchWebhooks } from './webhooks.mjs';
 import { benchWholeLife } from './whole-life.mjs';
@@ -35,6 +36,7 @@ const parts = {
   'held-snapshot': benchHeldSnapshot,
   'no-bloat': benchNoBloat,
   schedules: benchSchedules,
+  'sdk-events': benchSdkEvents,
   storm: benchStorm,
   webhooks: benchWebhooks,
 };

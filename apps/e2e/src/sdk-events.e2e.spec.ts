@@ -442,3 +442,82 @@ describe('waiting for a job', () => {
     await expect(waiting).rejects.toBe(reason);
   });
 });
+
+describe('what an application sees', () => {
+  /** One for each transport, on the same queue. */
+  const watch = (queueName: string, from = client) =>
+    Promise.all(transports.map((transport) => Watcher.open(from, { transport, queue: queueName })));
+  /** Jobs of which a completion was seen, in order. */
+  const completed = (watcher: Watcher): string[] =>
+    watcher.events.flatMap((event) => (event.type === 'job.completed' ? event.data.jobId : []));
+  async function completeJobs(queueName: string, count: number): Promise<string[]> {
+    const done: string[] = [];
+    while (done.length < count) {
+      await client.jobs.create({ queueName, payload: {} });
+      const { jobs } = await client.jobs.claim({ queueName, workerId: 'w' });
+      for (const { id } of jobs) {
+        await client.jobs.complete(id, { workerId: 'w' });
+        done.push(id);
+      }
+    }
+    return done;
+  }
+
+  it('is each event once although its token ends, as long as there is another', async () => {
+    const queueName = newQueue();
+    let session = await client.auth.login({ apiKey: organization.key });
+    const from = connect({ apiKey: undefined, accessToken: () => session.accessToken });
+    const watchers = await watch(queueName, from);
+    const before = await completeJobs(queueName, 2);
+    const { accessToken } = session;
+    session = await client.auth.login({ apiKey: organization.key });
+    await connect({ apiKey: undefined, accessToken }).auth.logout();
+    for (const watcher of watchers) {
+      await eventually(() => expect(watcher.states).toContain('reconnecting'), {
+        timeoutMs: 15_000,
+      });
+    }
+    const ids = [...before, ...(await completeJobs(queueName, 2))];
+    for (const watcher of watchers) {
+      await eventually(() => expect(completed(watcher)).toEqual(ids), { timeoutMs: 15_000 });
+      expect(watcher.types()).not.toContain('gap');
+    }
+  }, 60_000);
+
+  it('is each event once although the server is killed', async () => {
+    const queueName = newQueue();
+    const watchers = await watch(queueName);
+    const before = await completeJobs(queueName, 5);
+    await world.host.killJobs();
+    await world.host.restartJobs();
+    const ids = [...before, ...(await completeJobs(queueName, 5))];
+    for (const watcher of watchers) {
+      await eventually(() => expect(completed(watcher)).toEqual(ids), { timeoutMs: 30_000 });
+      expect(new Set(watcher.ids()).size).toBe(watcher.ids().length);
+      expect(watcher.types()).not.toContain('gap');
+    }
+  }, 120_000);
+
+  it('is each event once, or a gap, although the bus forgets everything', async () => {
+    const queueName = newQueue();
+    const watchers = await watch(queueName);
+    const before = await completeJobs(queueName, 3);
+    for (const watcher of watchers) {
+      await eventually(() => expect(completed(watcher)).toEqual(before), { timeoutMs: 15_000 });
+    }
+    await world.nats.stop();
+    await world.nats.wipe();
+    await world.nats.start();
+    await eventually(() => client.jobs.stats(), { timeoutMs: 30_000 });
+    const after = await eventually(() => completeJobs(queueName, 3), { timeoutMs: 30_000 });
+    for (const watcher of watchers) {
+      await eventually(() => expect(completed(watcher).slice(-3)).toEqual(after), {
+        timeoutMs: 60_000,
+      });
+      const seen = completed(watcher);
+      expect(new Set(seen).size).toBe(seen.length);
+      const isWhole = before.every((id) => seen.includes(id));
+      expect(isWhole || watcher.types().includes('gap')).toBe(true);
+    }
+  }, 180_000);
+});

@@ -1,6 +1,5 @@
-import type { ErrorCode, FieldProblem } from '@spooled/contracts';
-
 import { toCamelCase } from './camel-case.js';
+import type { ErrorCode, FieldProblem } from './routes.js';
 
 /** The server's codes, and those of a call that got no answer. A newer server may know more. */
 export type SpooledErrorCode =

@@ -4,16 +4,20 @@ import type {
   auditApi,
   authApi,
   billingApi,
+  bulkItem as bulkItemSchema,
   dashboardApi,
   deadLettersApi,
   dependenciesApi,
+  EventTag,
   ingestionApi,
   jobsApi,
   operationsApi,
   organizationsApi,
   queuesApi,
+  RealtimeEvent,
   RouteSpec,
   schedulesApi,
+  StoredEvent,
   webhooksApi,
   workersApi,
   workflowsApi,
@@ -208,3 +212,11 @@ export type Answer<G extends keyof Routes, R extends keyof Routes[G]> =
   Spec<G, R> extends { responses: infer A } ? AnswerOf<A[keyof A & Good]> : never;
 type Good = 200 | 201 | 204;
 type AnswerOf<S> = S extends z.ZodType ? Camel<z.output<S>> : S extends null ? void : never;
+
+/** One of many: the contract checks them one by one, so its schema of the call leaves them open. */
+export type BulkItem = CamelInput<z.input<typeof bulkItemSchema>>;
+
+/** What an event tells, by its tag. */
+export type EventData = { [T in EventTag]: Camel<Extract<RealtimeEvent, { type: T }>['data']> };
+export type StoredTag = StoredEvent['type'];
+export type { ErrorCode, EventTag, FieldProblem } from '@spooled/contracts';

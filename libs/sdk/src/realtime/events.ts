@@ -1,6 +1,5 @@
-import type { EventTag, RealtimeEvent, StoredEvent } from '@spooled/contracts';
-
-import { toCamelCase, type Camel } from '../camel-case.js';
+import { toCamelCase } from '../camel-case.js';
+import type { EventData, EventTag, StoredTag } from '../routes.js';
 
 /** Names by the tags of the wire; the compiler keeps the tags, a test the names, equal to the contract. */
 export const eventNames = {
@@ -23,15 +22,14 @@ export const eventNames = {
 } as const satisfies Record<EventTag, string>;
 
 type Names = typeof eventNames;
-type Data<T extends EventTag> = Camel<Extract<RealtimeEvent, { type: T }>['data']>;
 
 /** An event by its tag. */
 type EventOf<T extends EventTag> = {
   readonly type: Names[T];
-  readonly data: Data<T>;
+  readonly data: EventData[T];
   readonly timestamp: string;
   /** The cursor: kept by whoever wants to go on after this event later. Only facts of the log have one. */
-  readonly id: T extends StoredEvent['type'] ? string : undefined;
+  readonly id: T extends StoredTag ? string : undefined;
 };
 
 /** Events may be missing: the cursor is older than what the server keeps. Read what matters anew; what follows is live. */

@@ -30,11 +30,10 @@ interface Message extends Envelope {
 const MAX_WAITING = 1000;
 const HELLO = 'hello';
 
-/** Closings that another connection would only repeat. */
+/** Closings that another connection would only repeat. After 4401 asking for a ticket tells whether the credential can be renewed. */
 const finalCloses: Readonly<Record<number, string>> = {
   1008: 'too many commands in a second',
   1009: 'a command was too large',
-  4401: 'the credential was revoked or has expired',
 };
 
 /** The WebSocket of this platform; without one, that of the package `ws`; undefined when there is neither. */
@@ -103,7 +102,6 @@ export async function* webSocketEvents(
   socket.onclose = ({ code, reason }: Closing) => {
     const final = finalCloses[code];
     if (final === undefined) inbox.end(new NetworkError(`the connection ended (${code})`));
-    else if (code === 4401) inbox.end(errorOfCode('UNAUTHORIZED', reason || final));
     else inbox.end(new SpooledError(reason || final, { code: 'UNKNOWN_ERROR' }));
   };
   // A close always follows.

@@ -1,16 +1,11 @@
-import type { bulkItem } from '@spooled/contracts';
-import type { z } from 'zod';
-
-import type { CamelInput } from '../camel-case.js';
 import type { CallOptions, Http } from '../http.js';
 import { newKey } from '../new-key.js';
-import type { Answer, Body, Query } from '../routes.js';
+import type { Answer, Body, BulkItem, Query } from '../routes.js';
 
 export type Job = Answer<'jobs', 'get'>;
 export type CreateJobParams = Body<'jobs', 'create'>;
-/** The contract checks items one by one, so its schema of the call leaves them open. */
 export type BulkEnqueueParams = Omit<Body<'jobs', 'bulk'>, 'jobs'> & {
-  readonly jobs: readonly CamelInput<z.input<typeof bulkItem>>[];
+  readonly jobs: readonly BulkItem[];
 };
 
 /** Waits until a job has ended, however it ends. */
