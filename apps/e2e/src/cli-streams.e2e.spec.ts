@@ -66,11 +66,11 @@ describe('events', () => {
     const queue = newQueue();
     const events = await follow(queue);
     await work(queue, 'before');
-    await eventually(() => expect(events.lines.join()).toContain('"before"'));
+    await events.waitForLine(/"before"/);
     await world.host.killJobs();
     await world.host.restartJobs();
     await work(queue, 'after');
-    await eventually(() => expect(events.lines.join()).toContain('"after"'), { timeoutMs: 60_000 });
+    await events.waitForLine(/"after"/, 60_000);
     const ids = facts(events).map(({ id }) => id);
     const numbers = ids.map((id) => Number(id.split('-')[1]));
     const first = numbers[0] ?? 0;
@@ -279,8 +279,31 @@ it('does not touch the jobs of others to make an event happen', async () => {
 
 const hasScript = spawnSync('script', ['--version']).status === 0;
 
-(hasScript ? describe : describe.skip)('top', () => {
-  it('shows queues, workers and jobs as they change, until q', async () => {
+(hasScript ? describe : describe.skip)('on a terminal', () => {
+  it('a key is asked for, and not shown', async () => {
+    const guest = new SpooledUser({ SPOOLED_URL: world.host.base() });
+    const terminal = guest.onTerminal(['login']);
+    await eventually(() => terminal.screen().includes('API key'), { timeoutMs: 60_000 });
+    terminal.type(`${organization.key}\r`);
+    expect(await terminal.exited).toBe(0);
+    expect(terminal.screen()).toContain('Signed in to E2E cli-streams');
+    expect(terminal.screen()).not.toContain(organization.key);
+    expect(await guest.run(['jobs', 'list'])).toMatchObject({ code: 0 });
+  });
+
+  it('a table has colours, unless NO_COLOR says otherwise', async () => {
+    await organization.client.post('/jobs', { queue_name: newQueue(), payload: {} });
+    const bold = '\u001b[1m';
+    const colored = user.onTerminal(['queues', 'list']);
+    await colored.exited;
+    expect(colored.screen()).toContain(`${bold}NAME`);
+    const plain = user.onTerminal(['queues', 'list'], { NO_COLOR: '1' });
+    await plain.exited;
+    expect(plain.screen()).toMatch(/NAME +STATE/);
+    expect(plain.screen()).not.toContain('\u001b[');
+  });
+
+  it('top shows queues, workers and jobs as they change, until q', async () => {
     const queue = newQueue();
     await organization.client.post('/jobs', { queue_name: queue, payload: {} });
     const terminal = user.onTerminal(['top']);

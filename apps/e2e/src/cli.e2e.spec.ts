@@ -262,6 +262,7 @@ describe('ends', () => {
     [['events', '--url', 'http://127.0.0.1:9'], 7],
     [['jobs', 'list', '--url', 'nonsense'], 2],
     [['trigger', 'nothing'], 2],
+    [['events', '--types', 'job.lost'], 2],
     [['top'], 2],
   ])('%j with code %i, and a sentence or a document on stderr', async (args, code) => {
     const { code: ended, stdout, stderr } = await user.run([...args, '--json']);

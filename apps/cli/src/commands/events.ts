@@ -4,10 +4,31 @@ import type { EventSelector, SpooledEvent } from '@spooled/sdk';
 import { integer, listed } from '../arguments.js';
 import type { Cli } from '../cli.js';
 import { follow } from '../events/stream.js';
+import { usageError } from '../exit-code.js';
 import { toneOf, type Tone } from '../output/style.js';
 import type { Page } from '../output/table.js';
 import { harmless, padded } from '../output/text.js';
 import { wireData } from '../output/wire.js';
+
+/** The compiler keeps it complete. */
+const selectors: Readonly<Record<EventSelector, true>> = {
+  '*': true,
+  'job.created': true,
+  'job.status': true,
+  'job.completed': true,
+  'job.failed': true,
+  'job.progress': true,
+  'job.log': true,
+  'queue.stats': true,
+  'queue.paused': true,
+  'queue.resumed': true,
+  'worker.registered': true,
+  'worker.heartbeat': true,
+  'worker.deregistered': true,
+  'schedule.triggered': true,
+  'system.health': true,
+  error: true,
+};
 
 interface EventsOptions {
   readonly queue?: string;
@@ -39,13 +60,19 @@ async function tail(cli: Cli, { queue, job, since, types, max }: EventsOptions):
     ...(queue !== undefined && { queue }),
     ...(job !== undefined && { jobId: job }),
     ...(since !== undefined && { since }),
-    ...(types !== undefined && { events: types as EventSelector[] }),
+    ...(types !== undefined && { events: types.map(selector) }),
   };
   let count = 0;
   for await (const event of follow(cli, 'spooled events', options)) {
     await cli.output.item(documentOf(event), (page) => lineOf(event, page));
     if ((count += 1) === max) return;
   }
+}
+
+/** The server passes over names that it does not know, and nothing would come. */
+function selector(name: string): EventSelector {
+  if (Object.hasOwn(selectors, name)) return name as EventSelector;
+  throw usageError(`${name} is no event: ${Object.keys(selectors).join(', ')}.`);
 }
 
 function documentOf({ id, type, timestamp, data }: SpooledEvent): object {

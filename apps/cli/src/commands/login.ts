@@ -6,9 +6,7 @@ import { Api } from '../api.js';
 import type { Cli } from '../cli.js';
 import { CliError, exitCodes, usageError } from '../exit-code.js';
 import { table } from '../output/table.js';
-import { serverUrl } from '../profiles/account.js';
-
-const DEFAULT_URL = 'http://localhost:8080';
+import { DEFAULT_URL, serverUrl } from '../profiles/account.js';
 
 export function addLogin(program: Command, cli: Cli): void {
   program

@@ -45,7 +45,7 @@ async function triggerSchedule(cli: Cli, id: string | undefined): Promise<void> 
 type Facts = Readonly<Record<string, string>>;
 type Maker = (client: SpooledClient, queueName: string) => Promise<Facts>;
 
-/** What it takes for each event to happen. */
+/** What it takes for each event to happen, undone as far as it can be. Ctrl-C waits for that. */
 const makers: Readonly<Record<WebhookEventName, Maker>> = {
   async 'job.created'(client, queueName) {
     const jobId = await createJob(client, queueName);

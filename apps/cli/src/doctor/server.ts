@@ -136,5 +136,7 @@ async function planChecks(client: SpooledClient, signal: AbortSignal): Promise<C
   }
 }
 
-const words = (name: string): string =>
-  name.replace(/[A-Z_]/g, (c) => ` ${c.toLowerCase()}`).replace(' _', ' ');
+/** `active_jobs` and `activeJobs` are `active jobs`. */
+function words(name: string): string {
+  return name.replaceAll('_', ' ').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
+}

@@ -29,7 +29,8 @@ export async function* follow(
   try {
     for await (const event of feed) {
       yield event;
-      cursor = event.id ?? cursor;
+      // What was before a gap is given up.
+      cursor = event.type === 'gap' ? feed.cursor : (event.id ?? cursor);
     }
   } finally {
     if (cursor !== undefined) output.note(`to go on: ${command} --since ${cursor}`);

@@ -2,7 +2,7 @@ import type { Environment } from '../environment.js';
 import { CliError, exitCodes, usageError } from '../exit-code.js';
 import type { ProfileStore } from './profile-store.js';
 
-const DEFAULT_URL = 'http://localhost:8080';
+export const DEFAULT_URL = 'http://localhost:8080';
 
 /** Which server, as whom. */
 export interface Account {

@@ -84,10 +84,10 @@ export class SpooledUser {
   }
 
   /** On a terminal of 100 columns and 24 lines, whose keys are `stdin`. */
-  onTerminal(args: readonly string[]) {
+  onTerminal(args: readonly string[], env: Environment = {}) {
     const line = `stty rows 24 cols 100; exec ${process.execPath} ${binary} ${args.join(' ')}`;
     const child = spawn('script', ['-qefc', line, '/dev/null'], {
-      env: { ...process.env, ...this.env, TERM: 'xterm-256color' },
+      env: { ...process.env, ...this.env, TERM: 'xterm-256color', ...env },
     });
     let screen = '';
     child.stdout.on('data', (chunk: Buffer) => (screen += chunk.toString()));
