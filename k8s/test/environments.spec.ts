@@ -36,40 +36,58 @@ describeWithHelm('environments', () => {
     helmTimeoutMs,
   );
 
-  it.each(environments)('%s has every service, its objects and its migration', (environment) => {
-    const objects = byName(render(environment));
-    for (const service of [
-      'auth',
-      'job-api',
-      'worker-registry',
-      'scheduler',
-      'webhook-dispatcher',
-      'realtime-gateway',
-    ]) {
-      for (const kind of ['Deployment', 'Service', 'ServiceAccount', 'ConfigMap', 'NetworkPolicy'])
-        expect(objects).toHaveProperty([`${kind} spooled-${service}`]);
-      const hasSchema = service !== 'realtime-gateway';
-      expect(`Job spooled-${service}-migration` in objects).toBe(hasSchema);
-    }
-  });
+  it.each(environments)(
+    '%s has every service, its objects and its migration',
+    (environment) => {
+      const objects = byName(render(environment));
+      for (const service of [
+        'auth',
+        'job-api',
+        'worker-registry',
+        'scheduler',
+        'webhook-dispatcher',
+        'realtime-gateway',
+      ]) {
+        for (const kind of [
+          'Deployment',
+          'Service',
+          'ServiceAccount',
+          'ConfigMap',
+          'NetworkPolicy',
+        ])
+          expect(objects).toHaveProperty([`${kind} spooled-${service}`]);
+        const hasSchema = service !== 'realtime-gateway';
+        expect(`Job spooled-${service}-migration` in objects).toBe(hasSchema);
+      }
+    },
+    helmTimeoutMs,
+  );
 
-  it('production in parts is production as a whole', () => {
-    const { stderr } = k8s(['render', 'production', 'nothing']);
-    const parts = /it has (.*)\./.exec(stderr)?.[1]?.split(', ') ?? [];
-    expect(parts).toHaveLength(7);
-    const inParts = parts.flatMap((part) => render('production', part));
-    expect(byName(inParts)).toEqual(byName(render('production')));
-    expect(inParts).toHaveLength(render('production').length);
-  });
+  it(
+    'production in parts is production as a whole',
+    () => {
+      const { stderr } = k8s(['render', 'production', 'nothing']);
+      const parts = /it has (.*)\./.exec(stderr)?.[1]?.split(', ') ?? [];
+      expect(parts).toHaveLength(7);
+      const inParts = parts.flatMap((part) => render('production', part));
+      expect(byName(inParts)).toEqual(byName(render('production')));
+      expect(inParts).toHaveLength(render('production').length);
+    },
+    helmTimeoutMs,
+  );
 
-  it('a part has nothing of another service', () => {
-    const components = new Set(
-      render('production', 'worker-registry').map(
-        ({ metadata }) => metadata.labels['app.kubernetes.io/component'],
-      ),
-    );
-    expect(components).toEqual(new Set(['worker-registry', 'migration']));
-  });
+  it(
+    'a part has nothing of another service',
+    () => {
+      const components = new Set(
+        render('production', 'worker-registry').map(
+          ({ metadata }) => metadata.labels['app.kubernetes.io/component'],
+        ),
+      );
+      expect(components).toEqual(new Set(['worker-registry', 'migration']));
+    },
+    helmTimeoutMs,
+  );
 
   it.each<[string, string, (objects: Record<string, K8sObject>) => void]>([
     ['not pinned', 'is not pinned by digest', (all) => (container(all).image = 'r/job-api:1.0.0')],

@@ -11,7 +11,11 @@ export type Environment = (typeof environments)[number];
 export interface Container {
   name: string;
   image: string;
-  env: { name: string; value?: string }[];
+  env: {
+    name: string;
+    value?: string;
+    valueFrom?: { secretKeyRef: { name: string; key: string; optional?: boolean } };
+  }[];
   envFrom: [{ configMapRef: { name: string } }];
   resources: { requests?: object; limits?: object };
   securityContext: { readOnlyRootFilesystem?: boolean; capabilities?: object };
@@ -57,6 +61,7 @@ export interface K8sObject {
     annotations?: Record<string, string>;
   };
   data: Record<string, string>;
+  stringData: Record<string, string>;
   spec: {
     replicas?: number;
     template: { metadata: { annotations: Record<string, string> }; spec: PodSpec };

@@ -1,13 +1,17 @@
-/** What stands in k8s/environments: one folder per environment, in it what all services share and a file per service. */
+/**
+ * What stands in k8s/environments, or where K8S_ENVIRONMENTS says (a repository of its own): one folder per environment,
+ * in it what all services share and a file per service.
+ */
 import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import path from 'node:path';
+import process from 'node:process';
 
 import { parse, parseDocument } from 'yaml';
 
 import { root } from '../run/child.mjs';
 
 export const chart = path.join(root, 'k8s/chart');
-const directory = path.join(root, 'k8s/environments');
+const directory = path.resolve(process.env.K8S_ENVIRONMENTS ?? path.join(root, 'k8s/environments'));
 /** What no service owns; rolled out first. */
 export const shared = 'shared';
 /** Of images that were never pinned. */
