@@ -1,7 +1,7 @@
 /** One configuration for every project; `npm test -- <path>` runs a part of it. */
 export default {
   testEnvironment: '<rootDir>/libs/platform/testing/jest-environment.mjs',
-  roots: ['<rootDir>/apps', '<rootDir>/libs'],
+  roots: ['<rootDir>/apps', '<rootDir>/libs', '<rootDir>/k8s'],
   testMatch: ['**/*.spec.ts'],
   modulePathIgnorePatterns: ['<rootDir>/.*/dist/'],
   extensionsToTreatAsEsm: ['.ts'],

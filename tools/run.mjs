@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * What the npm scripts call: `node tools/run.mjs start|services|test|bench|conformance [arguments]`. Needs Node 20 and
+ * What the npm scripts call: `node tools/run.mjs start|services|test|bench|conformance|k8s [arguments]`. Needs Node 20 and
  * npm, nothing else: installs and builds what is missing or out of date, then runs the task on the Node version that
  * package.json pins.
  */
@@ -18,17 +18,18 @@ const targets = {
   services: 'tools/services.mjs',
   bench: 'tools/bench/main.mjs',
   conformance: 'tools/conformance/main.mjs',
+  k8s: 'tools/k8s/main.mjs',
 };
 
 const [task = '', ...args] = process.argv.slice(2);
 if (task !== 'test' && !(task in targets)) {
-  console.error('usage: node tools/run.mjs start|services|test|bench|conformance [arguments]');
+  console.error('usage: node tools/run.mjs start|services|test|bench|conformance|k8s [arguments]');
   process.exit(2);
 }
 try {
   install();
-  // It looks at a server that runs already, from outside.
-  if (task !== 'conformance') {
+  // The first looks at a server that runs already, the second at files.
+  if (task !== 'conformance' && task !== 'k8s') {
     build();
     await ensureNatsServer();
   }

@@ -4,7 +4,8 @@ import { tmpdir } from 'node:os';
 import path from 'node:path';
 import process from 'node:process';
 
-import { pinnedNode, root, runChild } from './child.mjs';
+import { findOrInstallHelm, NoHelm } from '../k8s/helm.mjs';
+import { environment, pinnedNode, root, runChild } from './child.mjs';
 
 const jest = [
   '--experimental-vm-modules',
@@ -17,13 +18,14 @@ const phases = [
   {
     name: 'unit and integration',
     args: ['--maxWorkers=2', '--testPathIgnorePatterns', '/node_modules/', '/apps/e2e/', '--roots'],
-    roots: ['apps', 'libs'],
+    roots: ['apps', 'libs', 'k8s'],
   },
   { name: 'end to end', args: ['--maxWorkers=1', '--roots'], roots: ['apps/e2e'] },
 ];
 
 /** @param args passed to jest: paths, -t and so on. Resolves with the exit code. */
 export async function runTests(args) {
+  await ensureHelm(args);
   const directory = mkdtempSync(path.join(tmpdir(), 'spooled-results-'));
   const total = { passed: 0, failed: 0, skipped: 0, brokenFiles: 0 };
   let exitCode = 0;
@@ -51,6 +53,19 @@ export async function runTests(args) {
     return 1;
   }
   return exitCode;
+}
+
+/** Before the tests of the chart, because it may take minutes the first time. They are skipped where none can be had. */
+async function ensureHelm(args) {
+  const paths = args.filter((each) => !each.startsWith('-'));
+  if (paths.length > 0 && !paths.some((each) => each.includes('k8s'))) return;
+  try {
+    environment.HELM_BIN = await findOrInstallHelm((line) => console.log(line));
+  } catch (error) {
+    if (!(error instanceof NoHelm)) throw error;
+    console.error(`\nTHE TESTS OF THE CHART ARE SKIPPED: ${error.message}`);
+    environment.SPOOLED_NO_HELM = 'true';
+  }
 }
 
 function count(total, file) {

@@ -107,10 +107,7 @@ async function migratedPostgres(): Promise<PostgresServer> {
   const postgres = await postgresServer({ isDurable: true });
   const migration = await spawnProcess({
     command: process.execPath,
-    args: [
-      '--eval',
-      "import('./apps/standalone/dist/migrate.js').then((m) => m.migrateAll(process.env.DATABASE_URL))",
-    ],
+    args: ['docker/migrate.mjs'],
     cwd: root,
     env: { DATABASE_URL: postgres.url },
   });

@@ -28,7 +28,7 @@ import {
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
-import { NATS_CONFIG, type NatsConfig } from './nats.config.js';
+import { NATS_CONFIG, natsAddress, type NatsConfig } from './nats.config.js';
 
 /** How long a start waits for the bus before going on without it, in milliseconds. */
 const FIRST_CONNECT_WAIT_MS = 2000;
@@ -308,7 +308,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
 
   #open(): Promise<NatsConnection> {
     return connect({
-      servers: this.config.NATS_URL.split(','),
+      ...natsAddress(this.config.NATS_URL),
       name: this.config.SERVICE_NAME,
       maxReconnectAttempts: -1,
       reconnectTimeWait: 250,

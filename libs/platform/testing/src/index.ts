@@ -12,7 +12,12 @@ export { Signal } from './signal.js';
 export { stressStartStop, type StartStop } from './stress-start-stop.js';
 export { WsClient, type WsClientOptions } from './ws-client.js';
 export { onCleanUp } from './clean-up.js';
-export { freePort, type NatsServer, type PostgresServer } from '@spooled/embedded';
+export {
+  findOrInstallNatsServer,
+  freePort,
+  type NatsServer,
+  type PostgresServer,
+} from '@spooled/embedded';
 export {
   GrpcClient,
   grpcClient,

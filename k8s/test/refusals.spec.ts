@@ -1,0 +1,82 @@
+/** Values that cannot work end in a sentence that names them. */
+import { spawnSync } from 'node:child_process';
+import path from 'node:path';
+
+import { describeWithHelm, helmTimeoutMs, root, tool } from './render.js';
+
+const enough = [
+  'secrets.existingSecret=spooled',
+  'postgres.existingSecret=postgres',
+  'nats.url=nats://nats:4222',
+];
+
+describeWithHelm('the chart refuses', () => {
+  let helm: string;
+  beforeAll(async () => {
+    const found = await tool<{ findOrInstallHelm(): Promise<string> }>('helm');
+    helm = await found.findOrInstallHelm();
+  }, helmTimeoutMs);
+
+  function template(...values: string[]) {
+    const set = values.flatMap((value) => ['--set', value]);
+    const args = ['template', 'spooled', path.join(root, 'k8s/chart'), ...set];
+    return spawnSync(helm, args, { encoding: 'utf8' });
+  }
+
+  it('nothing of what is enough', () => {
+    expect(template(...enough)).toMatchObject({ status: 0, stderr: '' });
+  });
+
+  it.each<[string, string[]]>([
+    ['secrets.existingSecret is empty', enough.slice(1)],
+    ['postgres.existingSecret is empty', [enough[0]!, enough[2]!]],
+    ['nats.url is empty', enough.slice(0, 2)],
+    ['nats.url and nats.existingSecret are both set', [...enough, 'nats.existingSecret=nats']],
+    ['nats.url holds credentials', [...enough, 'nats.url=nats://u:p@nats:4222']],
+    ['fullnameOverride is empty', [...enough, 'part=auth']],
+    ['part is "nobody"', [...enough, 'part=nobody', 'fullnameOverride=spooled']],
+    ['ingress.host is empty', [...enough, 'ingress.enabled=true']],
+    ['gateway.host is empty', [...enough, 'gateway.enabled=true']],
+    ['gateway.parentRefs is empty', [...enough, 'gateway.enabled=true', 'gateway.host=a.b']],
+    [
+      'would be scraped twice',
+      [...enough, 'monitoring.serviceMonitor.enabled=true', 'monitoring.podMonitor.enabled=true'],
+    ],
+    ['config.JWT_SECRET is secret', [...enough, 'config.JWT_SECRET=abc']],
+    [
+      'services.scheduler.env.DB_PASSWORD is secret',
+      [...enough, 'services.scheduler.env.DB_PASSWORD=p'],
+    ],
+    [
+      'services.scheduler.terminationGracePeriodSeconds is 30',
+      [...enough, 'services.scheduler.terminationGracePeriodSeconds=30'],
+    ],
+    [
+      'services.job-api.autoscaling.minReplicas is 9',
+      [
+        ...enough,
+        'services.job-api.autoscaling.enabled=true',
+        'services.job-api.autoscaling.minReplicas=9',
+      ],
+    ],
+    [
+      'services.auth.autoscaling.enabled is true, but its metrics are empty',
+      [...enough, 'services.auth.autoscaling.enabled=true'],
+    ],
+    [
+      'services.auth.egress.internet is false, but EMAIL_PROVIDER is smtp',
+      [...enough, 'services.auth.env.EMAIL_PROVIDER=smtp'],
+    ],
+    [
+      'services.auth.grpcTls.existingSecret is set, but services.auth.grpc is false',
+      [...enough, 'services.auth.grpcTls.existingSecret=tls'],
+    ],
+    ["additional properties 'replica' not allowed", [...enough, 'services.auth.replica=3']],
+    ['/image/tag', [...enough, 'image.tag=latest']],
+    ['/config/NATS_STREAM_REPLICAS', [...enough, 'config.NATS_STREAM_REPLICAS=two']],
+  ])('%s', (sentence, values) => {
+    const { status, stderr } = template(...values);
+    expect(status).not.toBe(0);
+    expect(stderr).toContain(sentence);
+  });
+});
