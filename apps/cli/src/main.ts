@@ -8,6 +8,9 @@ import { Output } from './output/output.js';
 import { harmless } from './output/text.js';
 import { addCommands, newProgram } from './program.js';
 
+/** Two signals closer together than this are one: a terminal sends Ctrl-C to npx and to us, and npx passes its own on. */
+const SAME_KEY_PRESS_MS = 1_000;
+
 const interrupt = new AbortController();
 process.exitCode = await main(process.argv);
 // What is left open, such as an idle connection, must not keep the shell waiting.
@@ -35,9 +38,6 @@ async function main(argv: readonly string[]): Promise<ExitCode> {
     return error instanceof CommanderError ? exitCodes.usage : exitCodeOf(error);
   }
 }
-
-/** Two signals closer together than this are one: a terminal sends Ctrl-C to npx and to us, and npx passes its own on. */
-const SAME_KEY_PRESS_MS = 1_000;
 
 /** The first signal asks for an end; the second does not ask. */
 function watchSignals(): void {
