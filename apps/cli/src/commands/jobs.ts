@@ -8,7 +8,6 @@ import { toneOf } from '../output/style.js';
 import { fields, table, type Column, type Page } from '../output/table.js';
 import { harmless } from '../output/text.js';
 import { duration, durationMs, instantOf, relativeTime } from '../output/time.js';
-import { why } from './why.js';
 
 export interface JobRow {
   readonly id: string;
@@ -118,7 +117,12 @@ export function addJobs(program: Command, cli: Cli): void {
   jobs
     .command('why <id>')
     .description('why a job is where it is')
-    .action((id: string) => why(cli, id));
+    .action((id: string) =>
+      cli.show(
+        (client, options) => client.jobs.why(id, options),
+        ({ message }) => harmless(message),
+      ),
+    );
 
   jobs
     .command('list')
