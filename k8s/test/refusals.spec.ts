@@ -42,6 +42,7 @@ describeWithHelm('the chart refuses', () => {
       'would be scraped twice',
       [...enough, 'monitoring.serviceMonitor.enabled=true', 'monitoring.podMonitor.enabled=true'],
     ],
+    ['tests.enabled is true', [...enough, 'services.auth.enabled=false']],
     ['config.JWT_SECRET is secret', [...enough, 'config.JWT_SECRET=abc']],
     [
       'services.scheduler.env.DB_PASSWORD is secret',

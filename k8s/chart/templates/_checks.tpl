@@ -31,6 +31,11 @@
 {{- if and .Values.monitoring.serviceMonitor.enabled .Values.monitoring.podMonitor.enabled -}}
 {{- fail "monitoring.serviceMonitor.enabled and monitoring.podMonitor.enabled are both true: everything would be scraped twice." -}}
 {{- end -}}
+{{- range list "auth" "job-api" "realtime-gateway" -}}
+{{- if and $.Values.tests.enabled (not (hasKey $all .)) -}}
+{{- fail (printf "tests.enabled is true, but services.%s.enabled is false: the smoke test needs it." .) -}}
+{{- end -}}
+{{- end -}}
 {{- include "spooled.checkPlain" (list "config" .Values.config) -}}
 {{- range $name, $service := $all -}}
 {{- include "spooled.checkService" (list $ $name $service) -}}

@@ -95,8 +95,8 @@ readOnlyRootFilesystem: true
 capabilities: { drop: [ALL] }
 {{- end }}
 
-{{/* Names and backend ports of path routes: the services that have any. */}}
-{{- define "spooled.backend" -}}
+{{/* The name of an object. Of a list: the root, and the service or whatever it is for. */}}
+{{- define "spooled.name" -}}
 {{ printf "%s-%s" (include "spooled.fullname" (index . 0)) (index . 1) }}
 {{- end }}
 
@@ -108,11 +108,11 @@ path: /metrics
 interval: {{ $root.Values.monitoring.interval }}
 relabelings:
   - { action: replace, targetLabel: job, replacement: spooled-{{ $name }} }
-{{- with $service.secretEnv.METRICS_TOKEN }}
+{{- if $root.Values.monitoring.authorized }}
+{{- $token := default dict $service.secretEnv.METRICS_TOKEN }}
 authorization:
   credentials:
-    name: {{ default $root.Values.secrets.existingSecret .secret }}
-    key: {{ default "METRICS_TOKEN" .key }}
-    optional: true
+    name: {{ default $root.Values.secrets.existingSecret $token.secret }}
+    key: {{ default "METRICS_TOKEN" $token.key }}
 {{- end }}
 {{- end }}
