@@ -12,6 +12,7 @@ export function welcome({ port, grpcPort, apiKey }: Welcome): string {
   const lines = [
     '',
     `Spooled is ready:  ${baseUrl}`,
+    `Dashboard:         ${baseUrl}/ (sign in with the API key)`,
     `gRPC:              localhost:${grpcPort}`,
     `API reference:     ${baseUrl}/docs`,
     '',
