@@ -39,6 +39,8 @@ class Client {
   #isOver = false;
   /** Connections so far. */
   connections = 0;
+  /** Why it is away, if it tried and was not let in. */
+  refusal: unknown;
   readonly over: Promise<void>;
 
   constructor(
@@ -72,15 +74,23 @@ class Client {
   async #follow(): Promise<void> {
     while (!this.#isOver) {
       const wanted: Wanted = { queue: this.queue, after: this.#kept.at(-1)?.id };
-      const watch = await this.via.watch(this.via.port(gateway), this.caller, wanted);
-      this.connections += 1;
-      this.#watch = watch;
-      if (this.#isOver) watch.cut();
-      await watch.ended;
-      this.#watch = undefined;
-      this.#kept.push(...watch.events);
+      try {
+        await this.#watchOnce(await this.via.watch(this.via.port(gateway), this.caller, wanted));
+      } catch (error) {
+        this.refusal = error;
+      }
       await delay(Math.random() * BACKOFF_MS);
     }
+  }
+
+  async #watchOnce(watch: Watch): Promise<void> {
+    this.connections += 1;
+    this.refusal = undefined;
+    this.#watch = watch;
+    if (this.#isOver) watch.cut();
+    await watch.ended;
+    this.#watch = undefined;
+    this.#kept.push(...watch.events);
   }
 }
 
@@ -96,7 +106,7 @@ beforeAll(async () => {
       return new Client(via, callers[index % callers.length]!, queue);
     }),
   );
-  await eventually(async () => expect(await open()).toBe(ALL), { timeoutMs: BACK_MS });
+  await allOpen();
   await happen(1);
   await allHave();
 }, 120_000);
@@ -107,7 +117,17 @@ afterAll(async () => {
   await gateway.stop();
 }, 60_000);
 
-const open = (): Promise<number> => gateway.metric('spooled_realtime_connections');
+async function allOpen(): Promise<void> {
+  await eventually(
+    async () => {
+      expect(clients.flatMap(({ refusal }) => (refusal === undefined ? [] : [refusal]))).toEqual(
+        [],
+      );
+      expect(await gateway.metric('spooled_realtime_connections')).toBe(ALL);
+    },
+    { timeoutMs: BACK_MS },
+  );
+}
 
 /** Questions that the other services were asked so far. */
 const questions = (): Promise<number> =>
@@ -140,7 +160,7 @@ async function statementsPerReconnect(storm: () => Promise<void>): Promise<numbe
   const [asked, connected] = [await questions(), connections()];
   await storm();
   await allHave();
-  await eventually(async () => expect(await open()).toBe(ALL), { timeoutMs: BACK_MS });
+  await allOpen();
   const reconnects = connections() - connected;
   expect(reconnects).toBeGreaterThanOrEqual(ALL);
   return (STATEMENTS_PER_QUESTION * ((await questions()) - asked)) / reconnects;
