@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * What the npm scripts call: `node tools/run.mjs start|services|test|bench|conformance [arguments]`. Needs Node 20 and
+ * What the npm scripts call: `node tools/run.mjs start|services|test|bench|conformance|demo [arguments]`. Needs Node 20 and
  * npm, nothing else: installs and builds what is missing or out of date, then runs the task on the Node version that
  * package.json pins.
  */
@@ -18,11 +18,12 @@ const targets = {
   services: 'tools/services.mjs',
   bench: 'tools/bench/main.mjs',
   conformance: 'tools/conformance/main.mjs',
+  demo: 'tools/demo/main.mjs',
 };
 
 const [task = '', ...args] = process.argv.slice(2);
 if (task !== 'test' && !(task in targets)) {
-  console.error('usage: node tools/run.mjs start|services|test|bench|conformance [arguments]');
+  console.error('usage: node tools/run.mjs start|services|test|bench|conformance|demo [arguments]');
   process.exit(2);
 }
 try {
@@ -30,7 +31,8 @@ try {
   // It looks at a server that runs already, from outside.
   if (task !== 'conformance') {
     build();
-    await ensureNatsServer();
+    // The demo fills a server that runs already.
+    if (task !== 'demo') await ensureNatsServer();
   }
   process.exitCode = task === 'test' ? await runTests(args) : await runTarget(targets[task], args);
 } catch (error) {

@@ -1,7 +1,9 @@
-import { loadConfig } from '@spooled/config';
+import { isProduction, loadConfig } from '@spooled/config';
 import { bootstrap } from '@spooled/runtime';
+import path from 'node:path';
 import { standaloneConfig } from './config.js';
 import { layFoundation } from './foundation.js';
+import { keep } from './infrastructure/kept-secret.js';
 import { assertPortFree } from './infrastructure/port-check.js';
 import { migrateAll } from './migrate.js';
 import { welcome } from './welcome.js';
@@ -14,7 +16,7 @@ try {
 }
 
 async function start(): Promise<void> {
-  const { PORT, GRPC_PORT } = loadConfig(standaloneConfig);
+  const { PORT, GRPC_PORT, SPOOLED_DATA_DIR } = loadConfig(standaloneConfig);
   await assertPortFree(PORT);
   await assertPortFree(GRPC_PORT, 'GRPC_PORT');
   const { environment, infrastructure } = await layFoundation({
@@ -29,7 +31,11 @@ async function start(): Promise<void> {
   await bootstrap(StandaloneModule, {
     onStarted: async (context) => {
       const { apiKey } = await context.get(DemoOrganization, { strict: false }).ensure();
-      process.stdout.write(`${welcome({ port: PORT, grpcPort: GRPC_PORT, apiKey })}\n`);
+      // For programs of the same user, such as `npm run demo`.
+      const keyFile = path.join(SPOOLED_DATA_DIR, 'demo-key');
+      if (apiKey !== null && !isProduction()) await keep(keyFile, apiKey);
+      const places = { port: PORT, grpcPort: GRPC_PORT, keyFile };
+      process.stdout.write(`${welcome({ ...places, apiKey })}\n`);
     },
     onStopped: () => infrastructure.stop(),
   });
