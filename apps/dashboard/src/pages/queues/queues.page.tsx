@@ -23,7 +23,7 @@ export function Page() {
                   title: 'State',
                   cell: ({ isPaused }) => <StatusBadge status={isPaused ? 'paused' : 'active'} />,
                 },
-                { title: 'Pending', isNumber: true, cell: ({ counts }) => count(counts?.pending) },
+                { title: 'Pending', isNumber: true, cell: ({ counts }) => count(counts.pending) },
               ]}
             >
               <Empty title="No queue yet">Enqueue a job, and its queue appears here.</Empty>
