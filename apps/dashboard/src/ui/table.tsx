@@ -2,6 +2,8 @@ import type { ReactNode } from 'react';
 
 export interface Column<T> {
   readonly title: string;
+  /** Instead of the title at the head. */
+  readonly head?: ReactNode;
   readonly cell: (row: T) => ReactNode;
   /** Right-aligned, in figures of one width. */
   readonly isNumber?: boolean;
@@ -28,9 +30,9 @@ export function Table<T>({
       <table className="table">
         <thead>
           <tr>
-            {columns.map(({ title, isNumber }) => (
+            {columns.map(({ title, head = title, isNumber }) => (
               <th key={title} scope="col" className={isNumber ? 'number' : undefined}>
-                {title}
+                {head}
               </th>
             ))}
           </tr>
