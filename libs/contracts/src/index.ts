@@ -112,6 +112,13 @@ export type {
 } from './jobs/jobs.api.js';
 export { MAX_COUNTED_AHEAD, MAX_NAMED_DEPENDENCIES, why, whyReason } from './jobs/why.api.js';
 export type { Why, WhyDetails, WhyReason } from './jobs/why.api.js';
+export { bulkActionRequest, bulkPriorityRequest } from './jobs/bulk-actions.api.js';
+export type {
+  BulkActionRequest,
+  BulkActionResponse,
+  BulkFilter,
+  BulkPriorityRequest,
+} from './jobs/bulk-actions.api.js';
 export { historyEvent, historyEventType } from './jobs/history.api.js';
 export type { HistoryEvent, HistoryEventType, HistoryQuery } from './jobs/history.api.js';
 export {

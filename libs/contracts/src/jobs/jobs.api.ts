@@ -24,6 +24,7 @@ import {
   workerId,
   type JobStatus,
 } from './job.schema.js';
+import { bulkActionsApi } from './bulk-actions.api.js';
 import { historyRoute } from './history.api.js';
 import { whyRoute } from './why.api.js';
 
@@ -215,6 +216,7 @@ export const jobsApi = {
     responses: { 200: bulkResponse },
     errors: ['ACCESS_DENIED', 'FEATURE_DISABLED', 'QUOTA_EXCEEDED'],
   }),
+  ...bulkActionsApi,
   claim: route({
     service,
     method: 'POST',
