@@ -203,6 +203,8 @@ export type {
   WebhookEventName,
   WebhookTest,
 } from './webhooks/webhooks.api.js';
+export { webhookEventOf } from './webhooks/webhook-event.js';
+export type { WebhookEvent } from './webhooks/webhook-event.js';
 export { webhooksRpc } from './webhooks/webhooks.rpc.js';
 export { operationsApi } from './operations/operations.api.js';
 export { realtimeApi, streamQuery } from './realtime/realtime.api.js';
@@ -225,6 +227,7 @@ export type {
   EventTag,
   JobLogData,
   JobProgressData,
+  LoggedEvent,
   RealtimeEvent,
   StoredEvent,
 } from './realtime/events.schema.js';

@@ -95,7 +95,7 @@ describe('what is served', () => {
       expect(await answer.json()).toMatchObject({ code: 'NOT_FOUND' });
     }
     expect((await get('/elsewhere', { accept: '*/*' })).status).toBe(404);
-    expect((await get('/api/v1/jobs/claim', html)).status).toBe(405);
+    expect((await get('/api/v1/auth/login', html)).status).toBe(405);
   });
 
   it('asks no credential and counts no request', async () => {
@@ -230,8 +230,8 @@ describe('living on events', () => {
     const { page } = await browser.signedIn(organization, '/jobs?queue=bulk&status=pending');
     await page.getByRole('checkbox', { name: 'Select all on this page' }).check();
     await page.getByText('3 selected').waitFor();
-    await page.getByRole('button', { name: 'Cancel' }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Cancel' }).click();
+    await page.getByRole('button', { name: 'Cancel', exact: true }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel', exact: true }).click();
     await page.getByText('Cancelled: 3 of 3 jobs.').waitFor();
     for (const id of ids) await rowOf(page, id).getByText('cancelled').waitFor();
   }, 60_000);

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { dependenciesApi, jobsApi } from '@spooled/contracts';
 import { Route, withStatus, type RequestOf } from '@spooled/http';
+import { continuedTraceparent } from '@spooled/telemetry';
 import { BulkActionService } from './bulk-action.service.js';
 import { DependencyService } from './dependency.service.js';
 import { EnqueueService } from './enqueue.service.js';
@@ -24,13 +25,18 @@ export class JobsController {
   @Route(jobsApi.create)
   async create({ principal, body, headers }: RequestOf<typeof jobsApi.create>) {
     const key = headers['idempotency-key'];
-    const answer = await this.producer.enqueue(principal, body, key as string | undefined);
+    const answer = await this.producer.enqueue(
+      principal,
+      body,
+      key as string | undefined,
+      continuedTraceparent(headers['traceparent']),
+    );
     return withStatus(answer.created ? 201 : 200, answer);
   }
 
   @Route(jobsApi.bulk)
-  bulk({ principal, body }: RequestOf<typeof jobsApi.bulk>) {
-    return this.producer.bulk(principal, body);
+  bulk({ principal, body, headers }: RequestOf<typeof jobsApi.bulk>) {
+    return this.producer.bulk(principal, body, continuedTraceparent(headers['traceparent']));
   }
 
   @Route(jobsApi.bulkCancel)

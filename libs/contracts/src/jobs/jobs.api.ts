@@ -224,6 +224,7 @@ export const jobsApi = {
     auth: 'key',
     summary: 'Lease up to `limit` jobs to a worker; may wait for one.',
     body: claimRequest,
+    mayWait: true,
     responses: { 200: z.object({ jobs: z.array(claimedJob) }) },
     errors: ['ACCESS_DENIED'],
   }),
