@@ -58,6 +58,8 @@ export async function benchDashboard(environment, report) {
     await page.goto(base);
     await page.locator('[data-testid=freshness][data-state=live]').waitFor();
     const liveMs = performance.now() - startedAt;
+    // A page without scripts would look light.
+    if (!(bytes > 0)) throw new Error('no script was loaded');
     report(
       'first load, charts included',
       { note: `${(bytes / 1024).toFixed(0)} KB of script, live after ${liveMs.toFixed(0)} ms` },
