@@ -2,6 +2,7 @@ import { createProjectGraphAsync } from '@nx/devkit';
 import nx from '@nx/eslint-plugin';
 import { createNodeResolver, flatConfigs as importX } from 'eslint-plugin-import-x';
 import prettier from 'eslint-config-prettier';
+import reactHooks from 'eslint-plugin-react-hooks';
 import { defineConfig, globalIgnores } from 'eslint/config';
 import tseslint from 'typescript-eslint';
 
@@ -63,6 +64,8 @@ function boundaries({ isTest }) {
         arrow('type:host', 'type:contracts', 'type:platform', 'type:service'),
         // It is published, also to browsers: what it needs of us must be types.
         arrow('type:sdk', 'type:contracts'),
+        // A page is a client like any other.
+        arrow('type:dashboard', 'type:contracts', 'type:sdk'),
         // What it can do, every client can.
         arrow('type:cli', 'type:contracts', 'type:sdk'),
         // Black box: it may know what clients know, and how to start servers.
@@ -139,7 +142,7 @@ export default defineConfig(
   ]),
   { linterOptions: { reportUnusedDisableDirectives: 'error' } },
   {
-    files: ['**/*.ts'],
+    files: ['**/*.{ts,tsx}'],
     extends: [tseslint.configs.recommendedTypeChecked],
     plugins: { '@nx': nx, 'import-x': importX.recommended.plugins['import-x'] },
     languageOptions: {
@@ -149,12 +152,12 @@ export default defineConfig(
       // The compiler has resolved every import already; the cycle check only has to find our own files.
       'import-x/resolver-next': [
         createNodeResolver({
-          extensions: ['.ts', '.js'],
-          extensionAlias: { '.js': ['.ts', '.js'] },
+          extensions: ['.ts', '.tsx', '.js'],
+          extensionAlias: { '.js': ['.ts', '.tsx', '.js'] },
         }),
       ],
-      'import-x/parsers': { '@typescript-eslint/parser': ['.ts'] },
-      'import-x/extensions': ['.ts'],
+      'import-x/parsers': { '@typescript-eslint/parser': ['.ts', '.tsx'] },
+      'import-x/extensions': ['.ts', '.tsx'],
     },
     rules: {
       // The rooms and the platform order stay what docs/architecture.md draws.
@@ -223,6 +226,10 @@ export default defineConfig(
     ['libs/sdk/src/**/*.ts'],
     ['postgresDriver', 'natsClient', 'testing', 'schemas', 'nodeOnly'],
   ),
+  zone(
+    ['apps/dashboard/src/**/*.{ts,tsx}'],
+    ['postgresDriver', 'natsClient', 'testing', 'schemas', 'nodeOnly'],
+  ),
   // Entries of the client that no browser loads.
   zone(['libs/sdk/src/grpc.ts', 'libs/sdk/src/testing.ts'], ['schemas', 'testing']),
   // The doctor looks at them as an operator would, from outside.
@@ -230,6 +237,8 @@ export default defineConfig(
   // Tests look at the database and the bus from outside, as an operator would.
   zone(tests, []),
 
+  // Hooks work only when they are called in the same order at every rendering.
+  { ...reactHooks.configs.flat.recommended, files: ['apps/dashboard/src/**/*.{ts,tsx}'] },
   {
     files: ['libs/sdk/src/**/*.ts'],
     ignores: [...tests, 'libs/sdk/src/testing.ts'],

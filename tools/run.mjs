@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * What the npm scripts call: `node tools/run.mjs start|services|test|bench|conformance|k8s [arguments]`. Needs Node 20 and
+ * What the npm scripts call: `node tools/run.mjs <task> [arguments]`, where a task is `test` or one of the targets below. Needs Node 20 and
  * npm, nothing else: installs and builds what is missing or out of date, then runs the task on the Node version that
  * package.json pins.
  */
@@ -19,11 +19,13 @@ const targets = {
   bench: 'tools/bench/main.mjs',
   conformance: 'tools/conformance/main.mjs',
   k8s: 'tools/k8s/main.mjs',
+  demo: 'tools/demo/main.mjs',
+  screenshots: 'tools/screenshots.mjs',
 };
 
 const [task = '', ...args] = process.argv.slice(2);
 if (task !== 'test' && !(task in targets)) {
-  console.error('usage: node tools/run.mjs start|services|test|bench|conformance|k8s [arguments]');
+  console.error(`usage: node tools/run.mjs test|${Object.keys(targets).join('|')} [arguments]`);
   process.exit(2);
 }
 try {
@@ -31,7 +33,8 @@ try {
   // The first looks at a server that runs already, the second at files.
   if (task !== 'conformance' && task !== 'k8s') {
     build();
-    await ensureNatsServer();
+    // These use a server that runs already.
+    if (task !== 'demo' && task !== 'screenshots') await ensureNatsServer();
   }
   process.exitCode = task === 'test' ? await runTests(args) : await runTarget(targets[task], args);
 } catch (error) {

@@ -6,6 +6,9 @@ import path from 'node:path';
 
 import { environment, root } from './child.mjs';
 
+/** Below a project: its sources, and what else a build of pages reads. */
+const builtFrom = /^(src|public)\/.*\.|^(index\.html|vite\.config\.mjs)$/;
+
 const stampFile = path.join(root, 'node_modules/.spooled-build');
 
 export function build() {
@@ -40,9 +43,9 @@ function fingerprint(projects) {
     path.join(root, file),
   );
   const sources = projects.flatMap((project) =>
-    readdirSync(path.join(project, 'src'), { recursive: true })
-      .filter((name) => path.extname(name) !== '' && !name.endsWith('.spec.ts'))
-      .map((name) => path.join(project, 'src', name)),
+    readdirSync(project, { recursive: true })
+      .filter((name) => builtFrom.test(name) && !name.endsWith('.spec.ts'))
+      .map((name) => path.join(project, name)),
   );
   const hash = createHash('sha256');
   for (const file of [...shared, ...sources].sort()) {

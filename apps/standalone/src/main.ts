@@ -1,7 +1,9 @@
-import { loadConfig } from '@spooled/config';
+import { isProduction, loadConfig } from '@spooled/config';
 import { bootstrap } from '@spooled/runtime';
+import path from 'node:path';
 import { standaloneConfig } from './config.js';
 import { layFoundation } from './foundation.js';
+import { keep } from './infrastructure/kept-secret.js';
 import { assertPortFree } from './infrastructure/port-check.js';
 import { migrateAll } from './migrate.js';
 import { welcome } from './welcome.js';
@@ -31,7 +33,11 @@ async function start(): Promise<void> {
   await bootstrap(StandaloneModule, {
     onStarted: async (context) => {
       const { apiKey } = await context.get(DemoOrganization, { strict: false }).ensure();
-      process.stdout.write(`${welcome({ port: PORT, grpcPort: GRPC_PORT, apiKey })}\n`);
+      // For programs of the same user, such as `npm run demo`.
+      const keyFile = path.join(SPOOLED_DATA_DIR, 'demo-key');
+      if (apiKey !== null && !isProduction()) await keep(keyFile, apiKey);
+      const places = { port: PORT, grpcPort: GRPC_PORT, keyFile };
+      process.stdout.write(`${welcome({ ...places, apiKey })}\n`);
     },
     onStopped: async () => {
       await infrastructure.stop();

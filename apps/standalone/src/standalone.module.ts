@@ -12,8 +12,9 @@ import { SchedulerModule } from '@spooled/scheduler';
 import { TelemetryModule } from '@spooled/telemetry';
 import { WebhookDispatcherModule } from '@spooled/webhook-dispatcher';
 import { WorkerRegistryModule } from '@spooled/worker-registry';
+import { DashboardFiles } from './dashboard/dashboard-files.js';
 
-/** All rooms in one process, over the same bus and the same database as if they were apart. */
+/** All rooms in one process, over the same bus and the same database as if they were apart, and the dashboard. */
 @Module({
   imports: [
     TelemetryModule.forRoot({ service: 'spooled' }),
@@ -31,5 +32,6 @@ import { WorkerRegistryModule } from '@spooled/worker-registry';
     WebhookDispatcherModule,
     RealtimeGatewayModule,
   ],
+  providers: [DashboardFiles],
 })
 export class StandaloneModule {}

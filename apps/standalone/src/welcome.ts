@@ -1,24 +1,27 @@
 export interface Welcome {
   readonly port: number;
   readonly grpcPort: number;
+  /** Where the key may have been kept. */
+  readonly keyFile: string;
   /** Null: it was shown at an earlier start. */
   readonly apiKey: string | null;
 }
 
 /** What a newcomer reads when the server is up: where it is, and three lines to see it live. */
-export function welcome({ port, grpcPort, apiKey }: Welcome): string {
+export function welcome({ port, grpcPort, keyFile, apiKey }: Welcome): string {
   const baseUrl = `http://localhost:${port}`;
   const api = `${baseUrl}/api/v1`;
   const lines = [
     '',
     `Spooled is ready:  ${baseUrl}`,
+    `Dashboard:         ${baseUrl}/ (sign in with the API key)`,
     `gRPC:              localhost:${grpcPort}`,
     `API reference:     ${baseUrl}/docs`,
     '',
   ];
   if (apiKey === null) {
     lines.push(
-      'The demo organization and its API key are those of the first start; the key is not stored.',
+      `The demo organization and its API key are those of the first start; see ${keyFile}, which production does not write.`,
       'To begin anew, stop, remove the data directory, and start again.',
       '',
     );

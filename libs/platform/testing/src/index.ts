@@ -1,3 +1,4 @@
+export { chromium } from './browser.js';
 export { eventually, type EventuallyOptions } from './eventually.js';
 export { natsServer, sharedNatsUrl } from './nats.js';
 export {
