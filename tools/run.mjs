@@ -1,8 +1,8 @@
 #!/usr/bin/env node
 /**
- * What the npm scripts call: `node tools/run.mjs <task> [arguments]`, where a task is `test` or one of the targets below. Needs Node 20 and
- * npm, nothing else: installs and builds what is missing or out of date, then runs the task on the Node version that
- * package.json pins.
+ * What the npm scripts call: `node tools/run.mjs <task> [arguments]`, where a task is `test` or one of the targets below.
+ * Needs Node 20 and npm, nothing else: installs and builds what is missing or out of date, then runs the task on the Node
+ * version that package.json pins.
  */
 import { existsSync } from 'node:fs';
 import path from 'node:path';

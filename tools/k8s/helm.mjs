@@ -16,7 +16,7 @@ const cached = path.join(root, 'node_modules/.cache/spooled/helm');
 
 /**
  * @param onProgress gets one line for a person before what takes minutes.
- * @throws NoHelm when there is nothing to make one with, Error when that failed.
+ * @throws NoHelm when there is nothing to make one with, or when that failed.
  */
 export async function findOrInstallHelm(onProgress = () => undefined) {
   const named = process.env.HELM_BIN;
@@ -60,12 +60,12 @@ async function build() {
   const directory = await mkdtemp(path.join(parent, 'helm-'));
   try {
     const module = `helm.sh/helm/v${version[1]}/cmd/helm@${version}`;
-    await runFile('go', ['install', '-trimpath', '-ldflags=-s -w', module], {
+    await runFile('go', ['install', '-ldflags=-s -w', module], {
       env: { ...process.env, GOBIN: directory, GOFLAGS: '-mod=mod', CGO_ENABLED: '0' },
     });
     await rename(path.join(directory, 'helm'), cached);
   } catch (error) {
-    throw new Error(`helm ${version} could not be built:\n${error.stderr ?? error.message}`, {
+    throw new NoHelm(`helm ${version} could not be built:\n${error.stderr ?? error.message}`, {
       cause: error,
     });
   } finally {
