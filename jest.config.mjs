@@ -14,5 +14,6 @@ export default {
   },
   globalSetup: '<rootDir>/libs/platform/testing/jest-global-setup.mjs',
   globalTeardown: '<rootDir>/libs/platform/testing/jest-global-teardown.mjs',
-  testTimeout: 30_000,
+  // Tests wait for conditions: how long only decides when a hopeless one is given up, also on a machine that is busy.
+  testTimeout: 180_000,
 };

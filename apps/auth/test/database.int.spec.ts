@@ -55,7 +55,7 @@ describe('a database of an owner that is no superuser', () => {
       expect((await service.call('GET', '/admin/plans')).status).toBe(401);
 
       await postgres.start();
-      await eventually(async () => expect(await isReady()).toBe(true), { timeoutMs: 10_000 });
+      await eventually(async () => expect(await isReady()).toBe(true));
       expect((await login()).status).toBe(200);
 
       // A start while it is away: up at once, at work as soon as it comes.
@@ -64,7 +64,7 @@ describe('a database of an owner that is no superuser', () => {
       await service.boot();
       expect((await login()).status).toBe(503);
       await postgres.start();
-      await eventually(async () => expect((await login()).status).toBe(200), { timeoutMs: 10_000 });
+      await eventually(async () => expect((await login()).status).toBe(200));
     } finally {
       await service.stop();
     }

@@ -37,7 +37,7 @@ beforeAll(async () => {
     JWT: bearer(login.body.access_token),
     'admin key': { 'x-admin-key': adminKey },
   };
-}, 60_000);
+});
 afterAll(() => world?.stop(), 30_000);
 
 interface Seen {

@@ -18,7 +18,7 @@ describe.each(hostKinds)('without NATS, on %s', (kind) => {
   beforeAll(async () => {
     world = await World.start(kind);
     organization = await world.organization('bus-outage');
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   it('works on, keeps the streams open, and delivers every event when NATS is back, empty', async () => {
@@ -29,9 +29,7 @@ describe.each(hostKinds)('without NATS, on %s', (kind) => {
       await Follower.sse(world.host, organization.key),
     ];
     const fleet = new Fleet({ client, ledger, queue: 'outage' });
-    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(50), {
-      timeoutMs: 20_000,
-    });
+    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(50));
 
     const outage = delay(outageMs);
     await world.nats.stop();
@@ -56,16 +54,14 @@ describe.each(hostKinds)('without NATS, on %s', (kind) => {
     await world.nats.start();
 
     const completed = ledger.completedCount;
-    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(completed + 50), {
-      timeoutMs: 20_000,
-    });
+    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(completed + 50));
     await fleet.stopProducing();
     await ledger.settled(client);
     await fleet.stop();
     expect(await ledger.violations(client, followers)).toEqual([]);
     for (const follower of followers) expect(follower.connectionCount).toBe(1);
     await Promise.all(followers.map((follower) => follower.stop()));
-  }, 90_000);
+  });
 
   it('streams live again after the outage', async () => {
     const follower = await Follower.sse(world.host, organization.key);

@@ -34,7 +34,7 @@ describe.each(hostKinds)('the conformance kit, on %s', (kind) => {
   beforeAll(async () => {
     world = await World.start(kind);
     organization = await world.organization('conformance');
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   function target(door: FrontDoor): string[] {
@@ -52,7 +52,7 @@ describe.each(hostKinds)('the conformance kit, on %s', (kind) => {
     }
     expect(count('PASS')).toBeGreaterThan(100);
     expect(lines.at(-1)).toBe(`${count('PASS')} passed, 0 failed, 0 skipped`);
-  }, 180_000);
+  });
 
   it('leaves nothing behind', async () => {
     const { body } = await organization.client.get<{ is_active: boolean }[]>('/api-keys');
@@ -86,7 +86,7 @@ describe('the conformance kit, on a server that breaks a promise', () => {
   beforeAll(async () => {
     world = await World.start('standalone');
     organization = await world.organization('breaking');
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   /** What a server might do wrong, the promise that it breaks, what is said of it, and what it does to the stream. */
@@ -156,7 +156,7 @@ describe('the conformance kit, on a server that breaks a promise', () => {
     const { lines, count } = await conformance([...target, '--only', 'sse log lines']);
     expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 0, 1]);
     expect(lines.join('\n')).toContain('the server takes no progress and no logs of jobs');
-  }, 60_000);
+  });
 
   it('notices one that forgets what came while a client was away', async () => {
     const door = await FrontDoor.open(world.host, {
@@ -167,7 +167,7 @@ describe('the conformance kit, on a server that breaks a promise', () => {
     const { code, count } = await conformance([...target, ...only]);
     expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 2, 0]);
     expect(code).toBe(1);
-  }, 60_000);
+  });
 });
 
 describe('the conformance kit, on a server that is none', () => {

@@ -19,7 +19,7 @@ describe.each(hostKinds)('client dialects, on %s', (kind) => {
   beforeAll(async () => {
     world = await World.start(kind, { env: { REALTIME_QUEUE_STATS_INTERVAL_MS: '100' } });
     organization = await world.organization('dialects');
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   const created = (id: string) => (message: Message) =>

@@ -11,7 +11,7 @@ describe.each(hostKinds)('a drain, on %s', (kind) => {
 
   beforeAll(async () => {
     world = await World.start(kind);
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   it('closes streams, answers what is under way, and leaves nothing behind', async () => {
@@ -46,7 +46,7 @@ describe.each(hostKinds)('a drain, on %s', (kind) => {
     await host.restartAll();
     const ids = [before, (created.body as { id: string }).id];
     expect((await client.statuses(ids)).size).toBe(2);
-  }, 60_000);
+  });
 });
 
 /** A POST whose head the server has taken and whose body it waits for. */

@@ -95,7 +95,7 @@ describe('the first minute', () => {
     await events.ended;
     await eventually(() => expect(leftovers(directory)).toEqual([]));
     await expect(fetch(`${url}/jobs`)).rejects.toThrow();
-  }, 120_000);
+  });
 
   it('starts again with its data and without showing the key', async () => {
     const startedAt = performance.now();
@@ -119,7 +119,7 @@ describe('the first minute', () => {
     expect(second.lines.join('\n')).toMatch(/Spooled already runs on .*SPOOLED_DATA_DIR/);
     expect(await interrupt(started)).toBe(0);
     await eventually(() => expect(leftovers(directory)).toEqual([]));
-  }, 60_000);
+  });
 
   it('says in one sentence that its port is taken, and ends with code 1', async () => {
     const taken = createServer();
@@ -138,7 +138,7 @@ describe('the first minute', () => {
       expect.stringMatching(/^Port \d+ is taken: .* PORT=\d+ npm start$/),
     ]);
     expect(leftovers(empty)).toEqual([]);
-  }, 30_000);
+  });
 
   it('runs the services as separate processes just as well', async () => {
     const empty = emptyDirectory();
@@ -184,7 +184,7 @@ describe('the first minute', () => {
     expect(await interrupt(started)).toBe(0);
     expect((await socket.closed).code).toBe(1001);
     await eventually(() => expect(leftovers(empty)).toEqual([]));
-  }, 120_000);
+  });
 });
 
 /** What the two lines do, on a machine without curl. */

@@ -25,7 +25,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
   beforeAll(async () => {
     world = await World.start(kind);
     door = await FrontDoor.open(world.host);
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   /** The newest cursor, as the first comment of an event stream tells it. */
@@ -63,7 +63,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
     await organization.client.enqueue('others');
     wire.mend();
     ids.push(await work(organization));
-    await eventually(() => expect(completed(program)).toEqual(ids), { timeoutMs: 15_000 });
+    await eventually(() => expect(completed(program)).toEqual(ids));
     expect(program.lines.filter((line) => / (job\.|Job)/.test(line))).toHaveLength(ids.length * 4);
     await program.stop();
   }
@@ -92,7 +92,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
       await worker.waitForLine(/^mail to two@example\.com$/, 15_000);
       await eventually(async () => expect((await client.job(later)).status).toBe('completed'));
       await worker.stop();
-    }, 60_000);
+    });
 
     it('has a worker that asks job by job', async () => {
       const { client, key } = await world.organization('page-processor');
@@ -109,7 +109,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
         ]),
       );
       await processor.stop();
-    }, 30_000);
+    });
 
     it('has a watcher that misses nothing while it is cut off', async () => {
       const organization = await world.organization('page-watcher');
@@ -117,7 +117,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
       const env = { ADDRESS: wire.address, API_KEY: organization.key };
       const CURSOR = await cursorOf(organization);
       await expectResume(organization, await page.start('watcher.mjs', { ...env, CURSOR }), wire);
-    }, 60_000);
+    });
 
     it.each([
       ['/jobs', 'QueueService'],
@@ -141,7 +141,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
         expect((await exited).code).toBe(1);
         expect(lines.join('\n')).toContain('UNAUTHENTICATED');
       }
-    }, 30_000);
+    });
   });
 
   describe('docs/realtime.md', () => {
@@ -206,6 +206,6 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
         expect(seen.at(-1)?.envelope.data['job_id']).toBe(JOB_ID);
         stream.stop();
       }
-    }, 30_000);
+    });
   });
 });

@@ -20,7 +20,7 @@ describe.each(hostKinds)('the product page, on %s', (kind) => {
       env: { REALTIME_SSE_HEALTH_INTERVAL_MS: '500', REALTIME_PING_INTERVAL_MS: '1000' },
     });
     organization = await world.organization('product-page');
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   /** The page's login line; `cut` would do where jq is missing, so what jq does is done here. */

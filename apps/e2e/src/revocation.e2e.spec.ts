@@ -14,7 +14,7 @@ describe.each(hostKinds)('a revoked credential, on %s', (kind) => {
   beforeAll(async () => {
     world = await World.start(kind);
     organization = await world.organization('revocation');
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   async function login(key: string): Promise<string> {

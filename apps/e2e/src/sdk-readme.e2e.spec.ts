@@ -15,7 +15,7 @@ let organization: Organization;
 beforeAll(async () => {
   world = await World.start('standalone');
   organization = await world.organization('sdk-readme');
-}, 60_000);
+});
 afterAll(() => world?.stop(), 30_000);
 
 /** The code blocks of the page. */

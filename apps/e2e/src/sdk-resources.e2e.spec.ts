@@ -1,4 +1,7 @@
 /** The published client against the real product: every resource, and every way of being refused. */
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
 import {
   AuthenticationError,
   AuthorizationError,
@@ -12,8 +15,9 @@ import {
   ValidationError,
   type SpooledClientOptions,
 } from '@spooled/sdk';
-import { freePort } from '@spooled/testing';
+import { eventually, freePort, onCleanUp } from '@spooled/testing';
 
+import { adminKey } from './harness/host.js';
 import { World, type Organization } from './harness/world.js';
 
 let world: World;
@@ -25,7 +29,7 @@ beforeAll(async () => {
   world = await World.start('standalone');
   organization = await world.organization('sdk-resources');
   client = connect({ apiKey: organization.key });
-}, 60_000);
+});
 afterAll(() => world?.stop(), 30_000);
 
 const connect = (options: SpooledClientOptions) =>
@@ -45,6 +49,14 @@ describe('jobs', () => {
     expect(created).toBe(true);
     const job = await client.jobs.get(id);
     expect(job).toMatchObject({ id, queueName, payload, tags: { myTag: 1 }, status: 'pending' });
+    expect(await client.jobs.why(id)).toMatchObject({
+      jobId: id,
+      reason: 'no_workers',
+      details: { workers_known: true, healthy_workers: 0, jobs_ahead: 0 },
+    });
+    expect(await client.jobs.history(id, { orderDir: 'desc' })).toMatchObject([
+      { jobId: id, eventType: 'created' },
+    ]);
     expect(await client.jobs.list({ queueName, limit: 5 })).toMatchObject([{ id, queueName }]);
     expect(await client.jobs.stats({ queueName })).toMatchObject({ pending: 1, total: 1 });
     expect(await client.jobs.getStats({ queueName })).toMatchObject({ total: 1 });
@@ -205,6 +217,153 @@ it('organizations are made and tell what they use', async () => {
   const usage = await free.client.organizations.getUsage();
   expect(usage).toMatchObject({ plan: 'free', limits: { maxActiveJobs: 10 } });
   expect(usage.usage.apiKeys.current).toBe(1);
+});
+
+it('organizations are changed, tell who is in them, and are deleted', async () => {
+  const free = await freeOrganization('sdk-changed');
+  const { id } = free.organization;
+  const { organizations } = free.client;
+  const settings = { myKey: { other_key: 1 } };
+  const changed = await organizations.update(id, { name: 'Another', settings });
+  expect(changed).toMatchObject({ name: 'Another', settings });
+  const [member] = await organizations.getMembers(id);
+  expect(member).toMatchObject({ id: free.apiKey.id, role: 'owner' });
+  expect(await organizations.getMember(id, free.apiKey.id)).toEqual(member);
+  expect(await organizations.checkSlug('sdk-changed')).toMatchObject({
+    available: false,
+    valid: true,
+    suggestion: expect.stringMatching(/^sdk-changed-/),
+  });
+  expect(await organizations.generateSlug('SDK, quite new')).toEqual({ slug: 'sdk-quite-new' });
+  const { token, webhookUrl } = await organizations.getWebhookToken();
+  expect(webhookUrl).toContain(id);
+  expect((await organizations.regenerateWebhookToken()).token).not.toBe(token);
+  await expect(organizations.clearWebhookToken()).rejects.toBeInstanceOf(ValidationError);
+  await organizations.delete(id);
+  await expect(organizations.list()).rejects.toBeInstanceOf(AuthenticationError);
+});
+
+it('webhooks go out, are rotated, tested, repeated and deleted', async () => {
+  const received: unknown[] = [];
+  const receiver = createServer((request, response) => {
+    received.push(request.headers['x-spooled-event']);
+    request.resume();
+    response.end('thanks');
+  });
+  await new Promise<void>((resolve) => receiver.listen(0, '127.0.0.1', resolve));
+  onCleanUp(() => {
+    receiver.close();
+    receiver.closeAllConnections();
+  });
+  const url = `http://127.0.0.1:${(receiver.address() as AddressInfo).port}`;
+  const { webhooks } = client;
+  const { id } = await webhooks.create({ name: 'sdk', url, events: ['queue.paused'], secret: 'a' });
+  expect(await webhooks.list()).toContainEqual(await webhooks.get(id));
+  expect(await webhooks.update(id, { name: 'renamed' })).toMatchObject({ id, name: 'renamed' });
+  await webhooks.rotateSecret(id, 'b');
+  const tooLate = new Date(Date.now() + 30 * 86_400_000);
+  await expect(webhooks.rotateSecret(id, 'c', tooLate)).rejects.toBeInstanceOf(ValidationError);
+  expect(await webhooks.test(id)).toMatchObject({ success: true, statusCode: 200 });
+  const queueName = newQueue();
+  await client.queues.updateConfig(queueName, {});
+  await client.queues.pause(queueName);
+  const delivery = await eventually(async () => {
+    const [newest] = await webhooks.getDeliveries(id);
+    if (newest?.status !== 'success') throw new Error(`not delivered: ${newest?.status}`);
+    return newest;
+  });
+  expect(delivery).toMatchObject({
+    webhookId: id,
+    event: 'queue.paused',
+    payload: { data: { queue_name: queueName } },
+  });
+  expect(await webhooks.retryDelivery(id, delivery.id)).toMatchObject({ deliveryId: delivery.id });
+  await eventually(() =>
+    expect(received).toEqual(['webhook.test', 'queue.paused', 'queue.paused']),
+  );
+  await webhooks.delete(id);
+  await expect(webhooks.get(id)).rejects.toBeInstanceOf(NotFoundError);
+});
+
+it('webhooks come in, signed', async () => {
+  const { id } = organization;
+  const secret = 'what the sender was given';
+  await client.organizations.update(id, {
+    settings: { github_webhook_secret: secret, stripe_webhook_secret: secret },
+  });
+  const { token: webhookToken } = await client.organizations.getWebhookToken();
+  const queueName = newQueue();
+  const payload = { snake_key: 1, camelKey: 2 };
+  const { ingest } = connect({});
+  const made = await ingest.custom(id, { queueName, payload, eventType: 'paid' }, { webhookToken });
+  expect(made).toMatchObject({ queueName, created: true });
+  expect(await client.jobs.get(made.jobId)).toMatchObject({ payload });
+  const push = { githubEvent: 'push', secret, deliveryId: 'delivery-1' };
+  expect(await ingest.github(id, '{"ref": "main"}', push)).toMatchObject({
+    queueName: 'github-push',
+    created: true,
+  });
+  expect(await ingest.github(id, '{"ref": "main"}', push)).toMatchObject({ created: false });
+  const event = JSON.stringify({ id: 'evt_1', type: 'charge.paid', data: { object: { a_b: 1 } } });
+  const paid = await ingest.stripe(id, event, { secret });
+  expect(await client.jobs.get(paid.jobId)).toMatchObject({
+    queueName: 'stripe-charge-paid',
+    payload: { a_b: 1 },
+  });
+  const forged = ingest.stripe(id, event, { secret: 'another' });
+  await expect(forged).rejects.toBeInstanceOf(AuthenticationError);
+  await expect(ingest.github(id, '{}', { githubEvent: 'push' })).rejects.toThrow('secret');
+});
+
+it('a login by e-mail is started, and wrong codes are refused', async () => {
+  const { auth } = connect({});
+  const email = 'nobody@example.com';
+  expect(await auth.checkEmail(email)).toEqual({ available: true, exists: false });
+  expect(await auth.startEmailLogin(email)).toMatchObject({ success: true, emailSentTo: email });
+  const wrong = auth.verifyEmailLogin({ email, code: '000000' });
+  await expect(wrong).rejects.toBeInstanceOf(AuthenticationError);
+  const signup = auth.completeSignup({ signupToken: 'forged', name: 'Nobody', slug: 'nobody' });
+  await expect(signup).rejects.toBeInstanceOf(AuthenticationError);
+});
+
+it('billing is read; a portal needs billing', async () => {
+  expect(await client.billing.getStatus()).toMatchObject({
+    planTier: 'enterprise',
+    hasStripeCustomer: false,
+  });
+  const portal = client.billing.createPortal({ returnUrl: 'https://example.com/' });
+  await expect(portal).rejects.toMatchObject({ code: 'FEATURE_DISABLED', status: 501 });
+});
+
+it('the audit trail tells who did what', async () => {
+  const since = new Date();
+  const { id } = await client.apiKeys.create({ name: 'audited' });
+  const entries = await client.audit.list({ since, action: 'key.created' });
+  expect(entries).toMatchObject([{ action: 'key.created', target: id, actorType: 'api_key' }]);
+});
+
+it('the platform is administered with its key, and not without', async () => {
+  const { admin } = connect({ adminKey });
+  const params = { name: 'Administered', slug: 'sdk-admin', planTier: 'starter' } as const;
+  const { organization: made, apiKey } = await admin.createOrganization(params);
+  const { id } = made;
+  const found = await admin.listOrganizations({ search: 'sdk-admin', sortBy: 'name' });
+  expect(found).toMatchObject({ total: 1, organizations: [{ id, usage: { apiKeys: 1 } }] });
+  const customLimits = { max_queues: 3 };
+  expect(await admin.updateOrganization(id, { customLimits })).toMatchObject({ customLimits });
+  expect(await admin.getOrganization(id)).toMatchObject({ customLimits, apiKeysCount: 1 });
+  const { key } = await admin.createApiKey(id, { name: 'second' });
+  const theirs = connect({ apiKey: key });
+  await theirs.jobs.create({ queueName: 'q', payload: {} });
+  expect((await theirs.organizations.getUsage()).usage.jobsToday.current).toBe(1);
+  await admin.resetUsage(id);
+  expect((await theirs.organizations.getUsage()).usage.jobsToday.current).toBe(0);
+  expect((await admin.getStats()).organizations.total).toBeGreaterThan(0);
+  expect(await admin.listPlans()).toContainEqual(expect.objectContaining({ tier: 'starter' }));
+  await admin.deleteOrganization(id, { hardDelete: true });
+  await expect(admin.getOrganization(id)).rejects.toBeInstanceOf(NotFoundError);
+  const withApiKey = connect({ apiKey: apiKey.key }).admin.getStats();
+  await expect(withApiKey).rejects.toBeInstanceOf(AuthenticationError);
 });
 
 it('API keys are made, changed and revoked', async () => {

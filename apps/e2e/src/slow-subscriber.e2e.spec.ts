@@ -22,7 +22,7 @@ describe.each(hostKinds)('a subscriber that stops reading, on %s', (kind) => {
       env: { REALTIME_SLOW_GRACE_MS: '500', REALTIME_CLOSE_GRACE_MS: '60000' },
     });
     organization = await world.organization('slow-subscriber');
-  }, 60_000);
+  });
   afterAll(() => world?.stop(), 30_000);
 
   it('is cut over WebSocket and SSE, resumes where it was, and slows nobody', async () => {
@@ -69,7 +69,7 @@ describe.each(hostKinds)('a subscriber that stops reading, on %s', (kind) => {
     expect(healthy.connectionCount).toBe(1);
     expect(JSON.stringify(healthy.seen())).not.toContain('result_truncated');
     await healthy.stop();
-  }, 90_000);
+  });
 
   async function slowConsumers(): Promise<number> {
     const text = await (await fetch(`${world.host.base('/events')}/metrics`)).text();
@@ -104,7 +104,7 @@ async function endOfResponse(socket: Socket): Promise<void> {
   let tail = '';
   socket.on('data', (chunk: Buffer) => (tail = (tail + chunk.toString('latin1')).slice(-20)));
   socket.resume();
-  await eventually(() => expect(tail).toMatch(/\r\n0\r\n\r\n$/), { timeoutMs: 10_000 });
+  await eventually(() => expect(tail).toMatch(/\r\n0\r\n\r\n$/));
 }
 
 /** A socket that asked for a stream and never reads the answer. */

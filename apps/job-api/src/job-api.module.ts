@@ -11,6 +11,7 @@ import { DashboardService } from './dashboard/dashboard.service.js';
 import { DashboardRepository } from './dashboard/store/dashboard.repository.js';
 import { DependencyService } from './jobs/dependency.service.js';
 import { EnqueueService } from './jobs/enqueue.service.js';
+import { HistoryService } from './jobs/history.service.js';
 import { JobMetrics } from './jobs/job-metrics.js';
 import { JobsGrpc } from './jobs/jobs.grpc.js';
 import { JobService } from './jobs/job.service.js';
@@ -25,12 +26,15 @@ import { Claims } from './jobs/store/claims.js';
 import { DependencyRepository } from './jobs/store/dependency.repository.js';
 import { CompletionWebhookRepository } from './jobs/store/completion-webhook.repository.js';
 import { EnqueueRepository } from './jobs/store/enqueue.repository.js';
+import { HistoryRepository } from './jobs/store/history.repository.js';
 import { JobRepository } from './jobs/store/job.repository.js';
 import { LeaseRepository } from './jobs/store/lease.repository.js';
 import { QueueHeads } from './jobs/store/queue-heads.js';
 import { ReadyRepository } from './jobs/store/ready.repository.js';
 import { Settlements } from './jobs/store/settlements.js';
+import { WhyRepository } from './jobs/store/why.repository.js';
 import { UnsettledJobs } from './jobs/unsettled-jobs.js';
+import { WhyService } from './jobs/why.service.js';
 import { WorkSignal } from './jobs/work-signal.js';
 import { WorkSweeper } from './jobs/work-sweeper.js';
 import { WorkerCalls } from './jobs/worker-calls.js';
@@ -93,6 +97,8 @@ export const KEYED_PLANS = {
     JobRepository,
     ReadyRepository,
     DependencyRepository,
+    WhyRepository,
+    HistoryRepository,
     WorkflowRepository,
     DeadLetterRepository,
     QueueRepository,
@@ -104,6 +110,8 @@ export const KEYED_PLANS = {
     PushService,
     JobService,
     DependencyService,
+    WhyService,
+    HistoryService,
     WorkflowService,
     DeadLetterService,
     QueueService,

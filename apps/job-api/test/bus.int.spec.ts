@@ -175,7 +175,7 @@ describe('the work hint', () => {
       instance: 'another',
     });
     expect((await claiming).map((job) => job.id)).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(performance.now() - startedAt).toBeLessThan(1800);
   });
 
   it('survives messages that are no JSON', async () => {

@@ -304,7 +304,7 @@ describe('a claim that waits', () => {
     const startedAt = performance.now();
     const id = await tenant.enqueue();
     expect(ids((await answer).body.jobs)).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(performance.now() - startedAt).toBeLessThan(1800);
   });
 
   it('is answered as soon as a scheduled job is due', async () => {
@@ -315,7 +315,7 @@ describe('a claim that waits', () => {
     expect(ids((await answer).body.jobs)).toEqual([id]);
     const lateMs = Date.now() - due.getTime();
     expect(lateMs).toBeGreaterThanOrEqual(-5);
-    expect(lateMs).toBeLessThan(1500);
+    expect(lateMs).toBeLessThan(1900);
   });
 
   it('is answered when the queue it waits for is resumed', async () => {
@@ -327,7 +327,7 @@ describe('a claim that waits', () => {
     const startedAt = performance.now();
     await tenant.call('POST', '/queues/emails/resume');
     expect(ids((await answer).body.jobs)).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(performance.now() - startedAt).toBeLessThan(1800);
   });
 
   it('ends with nothing when the time is over', async () => {

@@ -313,13 +313,13 @@ it('runs small graphs in the order of their dependencies, over deaths and retrie
   await holds(anyGraph({ min: 2, max: 25 }, 10), runs(1), (tenant, graph) =>
     new GraphRun(tenant, graph).run(),
   );
-}, 120_000);
+});
 
 it('runs graphs of a thousand dependencies in their order', async () => {
   await holds(anyGraph({ min: 180, max: 220 }, 1), runs(0.08), (tenant, graph) =>
     new GraphRun(tenant, graph).run(),
   );
-}, 180_000);
+});
 
 it('ends, and counts right, while operators cancel, retry and add dependencies', async () => {
   const disturbed = fc.record({
@@ -329,4 +329,4 @@ it('ends, and counts right, while operators cancel, retry and add dependencies',
   await holds(disturbed, runs(1), (tenant, { graph, disturbances }) =>
     new GraphRun(tenant, graph).runDisturbed(disturbances),
   );
-}, 180_000);
+});

@@ -42,21 +42,16 @@ describe('PostgreSQL that is away for a while', () => {
     expect(await requests.ask(dequeue)).toMatchObject({ error: { code: 'INTERNAL' } });
 
     await postgres.start();
-    await eventually(async () => (await code('GetJob', { job_id: 'x' }, credential)) === 'OK', {
-      timeoutMs: 15_000,
-    });
+    await eventually(async () => (await code('GetJob', { job_id: 'x' }, credential)) === 'OK');
     const ids: string[] = [];
-    await eventually(
-      async () => {
-        const answer = await tenant.call<{ id: string }>('POST', '/jobs', {
-          queue_name: 'emails',
-          payload: {},
-        });
-        expect(answer.status).toBe(201);
-        ids.push(answer.body.id);
-      },
-      { timeoutMs: 15_000 },
-    );
+    await eventually(async () => {
+      const answer = await tenant.call<{ id: string }>('POST', '/jobs', {
+        queue_name: 'emails',
+        payload: {},
+      });
+      expect(answer.status).toBe(201);
+      ids.push(answer.body.id);
+    });
     ids.push(await tenant.enqueue());
     await pushed.got(3, 15_000);
     expect(pushed.ids).toEqual([before, ...ids]);
@@ -72,7 +67,7 @@ describe('PostgreSQL that is away for a while', () => {
       expect(stream.ending).toBeUndefined();
       stream.cancel();
     }
-  }, 60_000);
+  });
 });
 
 describe('NATS that is away for a while', () => {
@@ -85,12 +80,12 @@ describe('NATS that is away for a while', () => {
       const id = await tenant.enqueue();
       await pushed.got(n + 1);
       expect(pushed.ids.at(-1)).toBe(id);
-      expect(performance.now() - startedAt).toBeLessThan(1000);
+      expect(performance.now() - startedAt).toBeLessThan(1800);
     }
     await world.nats.start();
     await tenant.enqueue();
     await pushed.got(6);
     expect(pushed.ending).toBeUndefined();
     pushed.cancel();
-  }, 60_000);
+  });
 });

@@ -92,7 +92,7 @@ describe('ProcessJobs', () => {
     );
     const ids = answers.filter(([kind]) => kind === 'job').map(([, { id }]) => id);
     expect(new Set(ids).size).toBe(100);
-  }, 30_000);
+  });
 
   it('settles what comes together in few transactions', async () => {
     const tenant = world.key();

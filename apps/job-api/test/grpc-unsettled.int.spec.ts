@@ -46,7 +46,7 @@ describe('a stream whose jobs are not settled', () => {
     expect(stream.jobs).toHaveLength(LIMIT);
     expect(await tenant.stats()).toMatchObject({ pending: 10 - LIMIT, processing: LIMIT });
     stream.cancel();
-  }, 20_000);
+  });
 
   it('gets one job after the other when it does not say how many', async () => {
     const tenant = world.key();
@@ -86,7 +86,7 @@ describe('a stream whose jobs are not settled', () => {
     // The sweep that covers for a lost hint comes every two seconds.
     expect(performance.now() - startedAt).toBeLessThan(4000);
     stream.cancel();
-  }, 20_000);
+  });
 
   it.each<[how: string, end: (tenant: Tenant, job: PushedMessage) => Promise<unknown>]>([
     ['is completed', (tenant, job) => settle(tenant, 'Complete', job)],
@@ -101,7 +101,7 @@ describe('a stream whose jobs are not settled', () => {
       await end(tenant, stream.jobs[n]!);
       await stream.got(LIMIT + n + 1);
     }
-    expect(performance.now() - startedAt).toBeLessThan(1000);
+    expect(performance.now() - startedAt).toBeLessThan(1800);
     expect(new Set(stream.ids).size).toBe(LIMIT + 3);
     stream.cancel();
   });
@@ -185,5 +185,5 @@ describe('a worker that is killed', () => {
     await expect(
       settle(tenant, 'Complete', killed.jobs[0]!, { worker_id: 'killed' }),
     ).rejects.toMatchObject({ details: expect.stringMatching(/not found|already/) });
-  }, 30_000);
+  });
 });

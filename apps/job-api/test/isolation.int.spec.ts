@@ -30,6 +30,7 @@ afterAll(async () => {
 /** A row in every table. */
 async function fill(tenant: Tenant): Promise<void> {
   await tenant.deadLetter({ idempotency_key: 'k', tags: ['t'] });
+  await tenant.fail((await tenant.leased({ queue_name: 'retried' })).id);
   const { id } = await tenant.leased();
   await tenant.call('POST', `/jobs/${id}/progress`, { worker_id: 'w-1', percent: 1 });
   await tenant.call('POST', `/jobs/${id}/logs`, { worker_id: 'w-1', lines: ['x'] });

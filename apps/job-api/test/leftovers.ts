@@ -16,6 +16,7 @@ const NAMING: readonly (readonly [table: string, column: string])[] = [
   ['job_log', 'id'],
   ['job_log_count', 'id'],
   ['job_tag', 'id'],
+  ['job_attempt', 'id'],
   ['dead_letter', 'job_id'],
   ['idempotency_key', 'job_id'],
   ['job_dependency', 'child_id'],

@@ -90,7 +90,7 @@ describe('the lease reaper', () => {
       `update jobs.job_running set lease_expires_at = now() where organization_id = $1`,
       [tenant.organizationId],
     );
-    await eventually(async () => (await tenant.stats()).pending === 600, { timeoutMs: 10_000 });
+    await eventually(async () => (await tenant.stats()).pending === 600);
     expect(await tenant.events()).toHaveLength(1800);
   });
 });
@@ -114,7 +114,7 @@ describe('the due stager', () => {
     const id = await tenant.enqueue({ scheduled_at: new Date(Date.now() + 100).toISOString() });
     const startedAt = performance.now();
     await eventually(async () => (await tenant.statusOf(id)) === 'pending');
-    expect(performance.now() - startedAt).toBeLessThan(1500);
+    expect(performance.now() - startedAt).toBeLessThan(1900);
   });
 
   it('stages more than one batch in the order of their times', async () => {
@@ -130,7 +130,7 @@ describe('the due stager', () => {
       'update jobs.job_deferred set due_at = now() where organization_id = $1',
       [tenant.organizationId],
     );
-    await eventually(async () => (await tenant.stats()).pending === 700, { timeoutMs: 10_000 });
+    await eventually(async () => (await tenant.stats()).pending === 700);
   });
 });
 
@@ -308,17 +308,14 @@ describe('the counter folder', () => {
   it('shows the stored state to Prometheus', async () => {
     const tenant = world.key();
     await tenant.enqueue();
-    await eventually(
-      async () => {
-        const { text } = await world.request('GET', '/metrics');
-        const pending = Number(/^spooled_jobs_pending (\d+)$/m.exec(text)?.[1]);
-        const { rows } = await world.owner.query<{ count: number }>(
-          `select (select count(*) from jobs.job_ready)
+    await eventually(async () => {
+      const { text } = await world.request('GET', '/metrics');
+      const pending = Number(/^spooled_jobs_pending (\d+)$/m.exec(text)?.[1]);
+      const { rows } = await world.owner.query<{ count: number }>(
+        `select (select count(*) from jobs.job_ready)
              + (select count(*) from jobs.job_deferred where status = 'pending') as count`,
-        );
-        expect(pending).toBe(Number(rows[0]!.count));
-      },
-      { timeoutMs: 10_000 },
-    );
+      );
+      expect(pending).toBe(Number(rows[0]!.count));
+    });
   });
 });

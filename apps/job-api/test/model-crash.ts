@@ -90,13 +90,10 @@ export class Crash {
   /** Nothing is lost any more: waits until the room has noticed and works again. */
   async isOver(tenant: Tenant): Promise<void> {
     await this.disarm();
-    await eventually(
-      async () => {
-        const probes = Array.from({ length: 3 }, () => tenant.call('GET', '/jobs/stats'));
-        const answers = await Promise.all(probes);
-        return answers.every(({ status }) => status === 200);
-      },
-      { timeoutMs: 15_000 },
-    );
+    await eventually(async () => {
+      const probes = Array.from({ length: 3 }, () => tenant.call('GET', '/jobs/stats'));
+      const answers = await Promise.all(probes);
+      return answers.every(({ status }) => status === 200);
+    });
   }
 }

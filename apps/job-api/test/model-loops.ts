@@ -34,12 +34,9 @@ export class LoopBells {
     id: string,
     isDone: (job: StoredJob) => boolean,
   ): Promise<void> {
-    await eventually(
-      async () => {
-        this.ring(name);
-        return (await storedJobs(tenant)).some((job) => job.id === id && isDone(job));
-      },
-      { timeoutMs: 10_000 },
-    );
+    await eventually(async () => {
+      this.ring(name);
+      return (await storedJobs(tenant)).some((job) => job.id === id && isDone(job));
+    });
   }
 }

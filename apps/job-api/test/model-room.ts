@@ -72,18 +72,15 @@ export class Room {
   /** Waits until connections are back and no loop has anything to do for the tenant. */
   async calmDown(): Promise<void> {
     await this.crash.isOver(this.tenant);
-    await eventually(
-      async () => {
-        for (const loop of ['jobs.lease-reaper', 'jobs.expiry', 'jobs.due-stager']) {
-          this.loops.ring(loop);
-        }
-        const { rows } = await this.world.owner.query<{ count: number }>(WAITING_FOR_LOOPS, [
-          this.tenant.organizationId,
-        ]);
-        expect(rows[0]!.count).toBe(0);
-      },
-      { timeoutMs: 15_000 },
-    );
+    await eventually(async () => {
+      for (const loop of ['jobs.lease-reaper', 'jobs.expiry', 'jobs.due-stager']) {
+        this.loops.ring(loop);
+      }
+      const { rows } = await this.world.owner.query<{ count: number }>(WAITING_FOR_LOOPS, [
+        this.tenant.organizationId,
+      ]);
+      expect(rows[0]!.count).toBe(0);
+    });
   }
 }
 

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { KEYED_PLANS } from '../src/job-api.module.js';
 import { claim, unclaim } from '../src/jobs/store/claim.sql.js';
 import { appendLog, complete, fail, renew, report } from '../src/jobs/store/settle.sql.js';
+import * as whySql from '../src/jobs/store/why.sql.js';
 import { expire, stageDue, takeBackExpired } from '../src/maintenance/maintenance.sql.js';
 import { migrations } from '../src/migrations/index.js';
 
@@ -60,7 +61,7 @@ const moments: readonly (readonly [string, () => Promise<void>])[] = [
 ];
 
 const KEY = /\borganization_id = .*\bid = /;
-const HEAD = /\borganization_id = .*\bqueue_name = .*\bpriority [<=] /;
+const HEAD = /\borganization_id = .*\bqueue_name = .*\bpriority [<=>] /;
 
 const statements: readonly (readonly [Statement, Readonly<Record<string, RegExp>>])[] = [
   [claim, { job_ready: new RegExp(`${KEY.source}|${HEAD.source}`), job: KEY }],
@@ -70,6 +71,9 @@ const statements: readonly (readonly [Statement, Readonly<Record<string, RegExp>
   [renew, { job_running: KEY }],
   [report, { job_running: KEY }],
   [appendLog, { job_running: KEY }],
+  [whySql.job, { job: KEY, job_ready: KEY, job_deferred: KEY, job_running: KEY }],
+  [whySql.dependencies, { job: KEY }],
+  [whySql.queue, { job_ready: HEAD }],
 ];
 
 const loops: typeof statements = [

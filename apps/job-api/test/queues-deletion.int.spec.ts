@@ -492,7 +492,7 @@ describe('DELETE /queues/{name}?delete_jobs=true', () => {
       const revs = (await tenant.story(id)).map((event) => Number(event.split(' ')[1]));
       expect(new Set(revs)).toEqual(new Set(Array.from({ length: revs.at(-1)! }, (_, n) => n + 1)));
     }
-  }, 60_000);
+  });
 });
 
 /** Jobs that the log says were cancelled because their queue was deleted. */

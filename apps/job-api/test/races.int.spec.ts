@@ -217,4 +217,4 @@ it('takes in a child whose key another caller brings while its parent completes'
     expect(completed.status).toBe(200);
   }
   expect(await brokenPromises(tenant)).toEqual([]);
-}, 60_000);
+});

@@ -302,7 +302,7 @@ describe('fail', () => {
       [id],
     );
     expect(rows).toEqual([{ reason: 'retries spent', error: 'the end', payload: {} }]);
-  }, 60_000);
+  });
 
   it('tells the change and the failure in this order, with the next try', async () => {
     const tenant = world.key();

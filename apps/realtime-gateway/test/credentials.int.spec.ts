@@ -38,7 +38,7 @@ async function live(caller: Caller): Promise<Watch[]> {
     () => {
       for (const watch of watches) expect(jobsOf(watch)).toEqual(['before', 'before']);
     },
-    { timeoutMs: 20_000, intervalMs: 50 },
+    { intervalMs: 50 },
   );
   return watches;
 }
@@ -138,7 +138,7 @@ describe(`a credential with ${STREAMS} streams of each transport on two instance
     await Promise.all(watches.map(({ ended }) => ended));
     expect(Date.now()).toBeGreaterThanOrEqual(expiresAt);
     expect(Date.now() - expiresAt).toBeLessThan(LIMIT_MS);
-  }, 60_000);
+  });
 
   it('that is narrowed filters them all within five seconds, and ends none', async () => {
     const caller = gateway.caller();
@@ -167,5 +167,5 @@ describe(`a credential with ${STREAMS} streams of each transport on two instance
       expect(jobsOf(watch)).not.toContain('no-more');
       watch.cut();
     }
-  }, 60_000);
+  });
 });

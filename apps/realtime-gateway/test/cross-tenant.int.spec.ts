@@ -139,7 +139,7 @@ it('a stranger gets nothing of another organization, whatever it asks for and wh
     }),
     { numRuns: RUNS, endOnFailure: true },
   );
-}, 180_000);
+});
 
 it('a stranger’s ticket, job and key open nothing of another organization', async () => {
   const stranger = gateway.caller();

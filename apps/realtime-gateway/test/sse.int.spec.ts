@@ -134,7 +134,7 @@ describe('GET /events', () => {
     const stream = await gateway.sse(caller, '/events');
     const cursor = (await connected(stream)).replace(/\d+$/, '0');
     const resumed = await gateway.sse(caller, '/events', { 'last-event-id': cursor });
-    await eventually(() => expect(jobs(resumed)).toHaveLength(5000), { timeoutMs: 20_000 });
+    await eventually(() => expect(jobs(resumed)).toHaveLength(5000));
     expect(new Set(jobs(resumed)).size).toBe(5000);
   });
 

@@ -76,7 +76,7 @@ describe('what is committed while a client subscribes is in what it reads then, 
       const cursor = seqOf({ id: stream.comments[0]!.replace('connected ', '') });
       expectDenseAfter(cursor, stream.events as unknown as Wire[]);
     });
-  }, 60_000);
+  });
 
   it('after the first Ping, over gRPC', async () => {
     await many(TRIES.grpc, async () => {
@@ -88,7 +88,7 @@ describe('what is committed while a client subscribes is in what it reads then, 
       expect(begin).toBeLessThanOrEqual(committed);
       expectDenseAfter(begin, stream.stored);
     });
-  }, 60_000);
+  });
 
   it('between the cursors of its acknowledgements, over WebSocket', async () => {
     const clients: WsClient[] = [];
@@ -113,7 +113,7 @@ describe('what is committed while a client subscribes is in what it reads then, 
       expect(seqOf(stored().at(-1)!)).toBe(to);
       clients.push(client);
     });
-  }, 60_000);
+  });
 });
 
 it('the snapshot of a job and its stream are the whole of its life', async () => {
@@ -142,4 +142,4 @@ it('the snapshot of a job and its stream are the whole of its life', async () =>
     // The last transition is told by two events.
     expect(revs).toEqual([snapshot, ...told, ...(snapshot === 6 ? [] : [6])]);
   });
-}, 60_000);
+});

@@ -320,7 +320,7 @@ describe('resuming', () => {
     const { cursor } = await probe.waitFor<Wire>(subscribed);
     const client = await gateway.live(caller, { last_event_id: cursor!.replace(/\d+$/, '10') });
     await gateway.append(caller, created('live'));
-    await eventually(() => expect(stored(client)).toHaveLength(2391), { timeoutMs: 15_000 });
+    await eventually(() => expect(stored(client)).toHaveLength(2391));
     expect(stored(client).map(seqOf)).toEqual(Array.from({ length: 2391 }, (_, n) => n + 11));
   });
 

@@ -318,7 +318,7 @@ describe('many schedules that are due at once', () => {
     const { organizationId } = world.key();
     const ids = await world.makeMany(organizationId, 1200);
     await world.makeDue(ids);
-    await eventually(() => expect(world.jobApi.jobs.size).toBe(1200), { timeoutMs: 15_000 });
+    await eventually(() => expect(world.jobApi.jobs.size).toBe(1200));
     expect(Math.max(...world.jobApi.questions)).toBe(500);
     expect(world.jobApi.questions.length).toBeLessThan(10);
     await eventually(async () => {
@@ -387,9 +387,9 @@ describe('several schedulers', () => {
       expect(ticks.size).toBe(200);
       for (const each of ticks.values()) expect(each.length).toBeGreaterThanOrEqual(count);
     };
-    await eventually(() => haveAll(2), { timeoutMs: 20_000 });
+    await eventually(() => haveAll(2));
     await world.close(world.contexts[2]!);
-    await eventually(() => haveAll(4), { timeoutMs: 20_000 });
+    await eventually(() => haveAll(4));
     await world.owner.query('update schedules.schedule set is_active = false');
     // All schedules fired at the same ticks, and every tick has its job.
     const ticks = await ticksOf();

@@ -186,6 +186,22 @@ describe('workers.active on the bus', () => {
   });
 });
 
+describe('workers.presence on the bus', () => {
+  it('tells when a worker of the queue was last heard of, also of one that has gone', async () => {
+    const [{ organizationId, credential }, other] = [world.key(), world.key()];
+    await world.register(other.credential);
+    const ask = (queueName: string) =>
+      world.others.request(workersRpc.presence, { organizationId, queueName });
+    expect(await ask('emails')).toEqual({ healthy: 0, lastSeenAt: null });
+    const id = await world.register(credential);
+    await world.register(credential, { queue_name: 'reports' });
+    const seen = { healthy: 1, lastSeenAt: expect.stringMatching(/^\d{4}-.*Z$/) };
+    expect(await ask('emails')).toEqual(seen);
+    await world.call(credential, 'POST', `/workers/${id}/deregister`);
+    expect(await ask('emails')).toEqual({ ...seen, healthy: 0 });
+  });
+});
+
 describe('workers.summary on the bus', () => {
   it.each<[string, string[] | null, { total: number; healthy: number; counted: number }]>([
     ['all queues', null, { total: 5, healthy: 2, counted: 3 }],

@@ -110,6 +110,10 @@ export type {
   JobStats,
   ListQuery,
 } from './jobs/jobs.api.js';
+export { MAX_COUNTED_AHEAD, MAX_NAMED_DEPENDENCIES, why, whyReason } from './jobs/why.api.js';
+export type { Why, WhyDetails, WhyReason } from './jobs/why.api.js';
+export { historyEvent, historyEventType } from './jobs/history.api.js';
+export type { HistoryEvent, HistoryEventType, HistoryQuery } from './jobs/history.api.js';
 export {
   addDependenciesRequest,
   dependenciesApi,

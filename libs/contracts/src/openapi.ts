@@ -82,9 +82,19 @@ function queryParameters(spec: RouteSpec): object[] {
 
 function successes(spec: RouteSpec): Record<string, object> {
   return Object.fromEntries(
-    Object.entries(spec.responses).map(([status, body]) => [status, success(body)]),
+    Object.entries(spec.responses).map(([status, body]) => [
+      status,
+      spec.isPaged === true ? { ...success(body), headers: PAGE_HEADERS } : success(body),
+    ]),
   );
 }
+
+const PAGE_HEADERS = {
+  'X-Has-More': {
+    description: 'Whether another page follows this one.',
+    schema: { type: 'string', enum: ['true', 'false'] },
+  },
+};
 
 function success(body: z.ZodType | string | null): object {
   if (body === null) return { description: 'Done.' };

@@ -33,6 +33,8 @@ export interface RouteSpec {
   readonly bodyOptional?: boolean;
   /** The handler gets the body as the text it came in, unchecked: who signs a body signs its bytes. */
   readonly rawBody?: boolean;
+  /** Answers are pages: the header `X-Has-More` says `true` or `false`. */
+  readonly isPaged?: boolean;
   /** Answers by status, the usual one first; `null` has no body, a string names another content type. */
   readonly responses: Readonly<Record<number, z.ZodType | string | null>>;
   readonly errors?: readonly ErrorCode[];

@@ -38,7 +38,7 @@ export type CamelInput<T> = T extends readonly (infer Item)[]
     ? {
         [K in keyof T as K extends string ? CamelCase<K> : K]: K extends OpaqueKey
           ? T[K]
-          : K extends `${string}_at` | 'older_than'
+          : K extends `${string}_at` | `${string}_until` | 'older_than' | 'since' | 'until'
             ? T[K] | Date
             : CamelInput<T[K]>;
       }

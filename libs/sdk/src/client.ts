@@ -3,13 +3,18 @@ import { Http, type CallOptions, type Credential, type RetryOptions } from './ht
 import type { EventFilter } from './realtime/events.js';
 import { EventFeed, type FeedOptions } from './realtime/feed.js';
 import { SpooledRealtime } from './realtime/realtime.js';
+import { AdminResource } from './resources/admin.js';
 import { ApiKeysResource } from './resources/api-keys.js';
+import { AuditResource } from './resources/audit.js';
 import { AuthResource } from './resources/auth.js';
+import { BillingResource } from './resources/billing.js';
+import { IngestResource } from './resources/ingest.js';
 import { JobsResource, type Job } from './resources/jobs.js';
 import { DashboardResource, HealthResource } from './resources/operations.js';
 import { OrganizationsResource } from './resources/organizations.js';
 import { QueuesResource } from './resources/queues.js';
 import { SchedulesResource } from './resources/schedules.js';
+import { WebhooksResource } from './resources/webhooks.js';
 import { WorkersResource } from './resources/workers.js';
 import { WorkflowsResource } from './resources/workflows.js';
 
@@ -24,6 +29,8 @@ export interface SpooledClientOptions {
    * only. What it rejects with is tried again, unless it is an `AuthenticationError`.
    */
   readonly getTicket?: () => Promise<string>;
+  /** For `client.admin`, and for making organizations where registration is closed. Sent with nothing else. */
+  readonly adminKey?: string;
   /** Default: http://localhost:8080 */
   readonly baseUrl?: string;
   /** For each try of a call. Default 30000. */
@@ -45,9 +52,16 @@ export class SpooledClient {
   readonly workers: WorkersResource;
   readonly schedules: SchedulesResource;
   readonly workflows: WorkflowsResource;
+  readonly webhooks: WebhooksResource;
+  /** What comes in from other systems. */
+  readonly ingest: IngestResource;
   readonly organizations: OrganizationsResource;
   readonly apiKeys: ApiKeysResource;
   readonly auth: AuthResource;
+  readonly audit: AuditResource;
+  readonly billing: BillingResource;
+  /** The whole platform, with `adminKey`. */
+  readonly admin: AdminResource;
   readonly dashboard: DashboardResource;
   readonly health: HealthResource;
   private readonly http: Http;
@@ -67,16 +81,22 @@ export class SpooledClient {
     this.workers = new WorkersResource(this.http);
     this.schedules = new SchedulesResource(this.http);
     this.workflows = new WorkflowsResource(this.http);
-    this.organizations = new OrganizationsResource(this.http);
+    this.webhooks = new WebhooksResource(this.http);
+    this.ingest = new IngestResource(this.http);
+    this.organizations = new OrganizationsResource(this.http, options.adminKey);
     this.apiKeys = new ApiKeysResource(this.http);
     this.auth = new AuthResource(this.http);
+    this.audit = new AuditResource(this.http);
+    this.billing = new BillingResource(this.http);
+    this.admin = new AdminResource(this.http, options.adminKey);
     this.dashboard = new DashboardResource(this.http);
     this.health = new HealthResource(this.http);
   }
 
   /** To be iterated; goes on over reconnects without losing an event, or says `gap`. */
-  events({ queue, jobId, ...options }: EventOptions = {}): EventFeed {
-    const filters = queue === undefined && jobId === undefined ? [] : [{ queue, jobId }];
+  events({ queue, jobId, workerId, ...options }: EventOptions = {}): EventFeed {
+    const isFiltered = (queue ?? jobId ?? workerId) !== undefined;
+    const filters = isFiltered ? [{ queue, jobId, workerId }] : [];
     return this.feed(options, filters, false);
   }
 

@@ -43,6 +43,9 @@ export interface RequestParts {
   readonly params?: Readonly<Record<string, string>>;
   readonly query?: object;
   readonly body?: unknown;
+  /** Instead of `body`: JSON that is sent as it is, because its bytes are signed. */
+  readonly rawBody?: string;
+  readonly headers?: Readonly<Record<string, string | undefined>>;
   /** The same request twice does what it does once, although its method does not promise it. */
   readonly isRepeatable?: boolean;
   /** Sent without a credential. */
@@ -51,7 +54,7 @@ export interface RequestParts {
   readonly isProbe?: boolean;
 }
 
-type QueryValue = string | number | boolean | null | undefined;
+type QueryValue = string | number | boolean | Date | null | undefined;
 
 /** A server that asks to be left alone for longer than this is not waited for. */
 const MAX_RETRY_AFTER_MS = 60_000;
@@ -67,12 +70,13 @@ export class Http {
     parts: RequestParts = {},
     options: CallOptions = {},
   ): Promise<Answer<G, R>> {
-    const { params = {}, query, body } = parts;
+    const { params = {}, query, body, rawBody, headers = {} } = parts;
     const [method = '', template = ''] = String(routes[group][name]).split(' ');
     const path = template.replace(/:(\w+)/g, (_, key: string) => pathSegment(key, params[key]));
     const url = this.url(`${group === 'operations' ? '' : '/api/v1'}${path}`, query);
-    const request: RequestInit = { method };
-    if (body !== undefined) request.body = JSON.stringify(toSnakeCase(body));
+    const request: RequestInit = { method, headers: given(headers) };
+    if (rawBody !== undefined) request.body = rawBody;
+    else if (body !== undefined) request.body = JSON.stringify(toSnakeCase(body));
     const isSafe = parts.isRepeatable === true || method !== 'POST';
     const credential = parts.isPublic ? undefined : this.options.credential;
     const once = () => this.once(url, request, credential, options);
@@ -99,7 +103,8 @@ export class Http {
   url(path: string, query: object = {}): string {
     const search = new URLSearchParams();
     for (const [key, value] of Object.entries(query) as [string, QueryValue][]) {
-      if (value != null) search.set(snakeCase(key), String(value));
+      if (value == null) continue;
+      search.set(snakeCase(key), value instanceof Date ? value.toISOString() : String(value));
     }
     return `${this.options.baseUrl}${path}${search.size > 0 ? `?${search.toString()}` : ''}`;
   }
@@ -152,7 +157,8 @@ export class Http {
   ): Promise<Response> {
     for (let isRenewed = false; ; isRenewed = true) {
       const token = await credential?.token();
-      const headers = new Headers({ ...this.options.headers, ...(request.headers as object) });
+      const headers = new Headers(this.options.headers);
+      new Headers(request.headers).forEach((value, name) => headers.set(name, value));
       if (token !== undefined) headers.set('authorization', `Bearer ${token}`);
       if (request.body !== undefined) headers.set('content-type', 'application/json');
       const response = await answered(
@@ -171,6 +177,13 @@ export class Http {
 function pathSegment(key: string, value = ''): string {
   if (!/^\.{0,2}$/.test(value)) return encodeURIComponent(value);
   throw new ValidationError(`${key}: must not be "${value}"`, { code: 'VALIDATION_ERROR' });
+}
+
+/** Without those that are not. */
+function given(headers: Readonly<Record<string, string | undefined>>): [string, string][] {
+  return Object.entries(headers).flatMap(([name, value]) =>
+    value === undefined ? [] : [[name, value] as [string, string]],
+  );
 }
 
 function parsed(text: string): unknown {

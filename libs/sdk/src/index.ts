@@ -25,8 +25,18 @@ export type {
   GapEvent,
   SpooledEvent,
 } from './realtime/events.js';
-export type { ConnectionState, EventFeed, FeedOptions, TransportName } from './realtime/feed.js';
-export type { SpooledRealtime, SubscriptionFilter } from './realtime/realtime.js';
+export type {
+  ConnectionState,
+  EventFeed,
+  FeedOptions,
+  FilterRefusal,
+  TransportName,
+} from './realtime/feed.js';
+export type {
+  SpooledRealtime,
+  SubscriptionFilter,
+  SubscriptionRefusal,
+} from './realtime/realtime.js';
 export type { ClaimedJob, JobContext, JobHandler, LogLevel } from './worker/job-context.js';
 export { LeaseLostError } from './worker/lease.js';
 export { SpooledWorker } from './worker/worker.js';

@@ -1,15 +1,20 @@
 import type {
+  adminApi,
   apiKeysApi,
+  auditApi,
   authApi,
+  billingApi,
   dashboardApi,
   deadLettersApi,
   dependenciesApi,
+  ingestionApi,
   jobsApi,
   operationsApi,
   organizationsApi,
   queuesApi,
   RouteSpec,
   schedulesApi,
+  webhooksApi,
   workersApi,
   workflowsApi,
 } from '@spooled/contracts';
@@ -26,9 +31,14 @@ export interface Contracts {
   workers: typeof workersApi;
   schedules: typeof schedulesApi;
   workflows: typeof workflowsApi;
+  webhooks: typeof webhooksApi;
+  ingestion: typeof ingestionApi;
   organizations: typeof organizationsApi;
   apiKeys: typeof apiKeysApi;
   auth: typeof authApi;
+  admin: typeof adminApi;
+  audit: typeof auditApi;
+  billing: typeof billingApi;
   dashboard: typeof dashboardApi;
   operations: typeof operationsApi;
 }
@@ -45,6 +55,8 @@ export const routes = {
     stats: 'GET /jobs/stats',
     status: 'GET /jobs/status',
     get: 'GET /jobs/:id',
+    why: 'GET /jobs/:id/why',
+    history: 'GET /jobs/:id/history',
     cancel: 'DELETE /jobs/:id',
     retry: 'POST /jobs/:id/retry',
     setPriority: 'PUT /jobs/:id/priority',
@@ -98,11 +110,35 @@ export const routes = {
     jobStatuses: 'GET /workflows/:id/jobs/status',
     job: 'GET /workflows/:id/jobs/:jobId',
   },
+  webhooks: {
+    list: 'GET /outgoing-webhooks',
+    create: 'POST /outgoing-webhooks',
+    get: 'GET /outgoing-webhooks/:id',
+    update: 'PUT /outgoing-webhooks/:id',
+    delete: 'DELETE /outgoing-webhooks/:id',
+    test: 'POST /outgoing-webhooks/:id/test',
+    deliveries: 'GET /outgoing-webhooks/:id/deliveries',
+    redeliver: 'POST /outgoing-webhooks/:id/retry/:delivery_id',
+  },
+  ingestion: {
+    custom: 'POST /webhooks/:org_id/custom',
+    github: 'POST /webhooks/:org_id/github',
+    stripe: 'POST /webhooks/:org_id/stripe',
+  },
   organizations: {
     create: 'POST /organizations',
     list: 'GET /organizations',
     usage: 'GET /organizations/usage',
+    checkSlug: 'GET /organizations/check-slug',
+    generateSlug: 'POST /organizations/generate-slug',
+    webhookToken: 'GET /organizations/webhook-token',
+    regenerateWebhookToken: 'POST /organizations/webhook-token/regenerate',
+    clearWebhookToken: 'POST /organizations/webhook-token/clear',
     get: 'GET /organizations/:id',
+    update: 'PUT /organizations/:id',
+    delete: 'DELETE /organizations/:id',
+    members: 'GET /organizations/:id/members',
+    member: 'GET /organizations/:id/members/:member',
   },
   apiKeys: {
     list: 'GET /api-keys',
@@ -118,7 +154,24 @@ export const routes = {
     me: 'GET /auth/me',
     validate: 'POST /auth/validate',
     createTicket: 'POST /auth/tickets',
+    startEmail: 'POST /auth/email/start',
+    verifyEmail: 'POST /auth/email/verify',
+    checkEmail: 'GET /auth/check-email',
+    completeSignup: 'POST /auth/signup/complete',
   },
+  admin: {
+    listOrganizations: 'GET /admin/organizations',
+    getOrganization: 'GET /admin/organizations/:id',
+    createOrganization: 'POST /admin/organizations',
+    updateOrganization: 'PATCH /admin/organizations/:id',
+    deleteOrganization: 'DELETE /admin/organizations/:id',
+    resetUsage: 'POST /admin/organizations/:id/reset-usage',
+    stats: 'GET /admin/stats',
+    createKey: 'POST /admin/organizations/:id/api-keys',
+    plans: 'GET /admin/plans',
+  },
+  audit: { list: 'GET /audit' },
+  billing: { status: 'GET /billing/status', portal: 'POST /billing/portal' },
   dashboard: { read: 'GET /dashboard' },
   operations: {
     health: 'GET /health',
@@ -140,9 +193,12 @@ export type Body<G extends keyof Routes, R extends keyof Routes[G]> =
 
 /** What a route takes in its query; everything has a default. */
 export type Query<G extends keyof Routes, R extends keyof Routes[G]> =
-  Spec<G, R> extends { query: infer S extends z.ZodType } ? Partial<Camel<z.output<S>>> : never;
+  Spec<G, R> extends { query: infer S extends z.ZodType }
+    ? Partial<CamelInput<z.output<S>>>
+    : never;
 
 /** What a route answers when all is well; nothing when the answer has no body. */
 export type Answer<G extends keyof Routes, R extends keyof Routes[G]> =
-  Spec<G, R> extends { responses: infer A } ? AnswerOf<A[keyof A]> : never;
+  Spec<G, R> extends { responses: infer A } ? AnswerOf<A[keyof A & Good]> : never;
+type Good = 200 | 201 | 204;
 type AnswerOf<S> = S extends z.ZodType ? Camel<z.output<S>> : S extends null ? void : never;

@@ -178,7 +178,7 @@ export class Host {
             if (!process.isRunning()) return true;
             return (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok;
           },
-          { timeoutMs: 30_000, intervalMs: 25 },
+          { intervalMs: 25 },
         ).then(() => {
           if (!process.isRunning()) throw new Error(`${name} ended:\n${process.lines.join('\n')}`);
         }),

@@ -3,7 +3,10 @@ import { dependenciesApi, jobsApi } from '@spooled/contracts';
 import { Route, withStatus, type RequestOf } from '@spooled/http';
 import { DependencyService } from './dependency.service.js';
 import { EnqueueService } from './enqueue.service.js';
+import { HistoryService } from './history.service.js';
 import { JobService } from './job.service.js';
+import { answerPage } from './page.js';
+import { WhyService } from './why.service.js';
 
 /** Edge, HTTP: producers and operators. */
 @Injectable()
@@ -12,6 +15,8 @@ export class JobsController {
     private readonly producer: EnqueueService,
     private readonly jobs: JobService,
     private readonly dependencies: DependencyService,
+    private readonly whys: WhyService,
+    private readonly histories: HistoryService,
   ) {}
 
   @Route(jobsApi.create)
@@ -44,6 +49,17 @@ export class JobsController {
   @Route(jobsApi.get)
   get({ principal, params }: RequestOf<typeof jobsApi.get>) {
     return this.jobs.read(principal, params.id);
+  }
+
+  @Route(jobsApi.why)
+  why({ principal, params }: RequestOf<typeof jobsApi.why>) {
+    return this.whys.explain(principal, params.id);
+  }
+
+  @Route(jobsApi.history)
+  async history(request: RequestOf<typeof jobsApi.history>) {
+    const { principal, params, query } = request;
+    return answerPage(request, await this.histories.read(principal, params.id, query));
   }
 
   @Route(jobsApi.cancel)

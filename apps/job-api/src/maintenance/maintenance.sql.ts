@@ -1,5 +1,6 @@
 import { sql } from '@spooled/postgres';
 import { FORGET_BELONGINGS, FORGET_DEPENDENCIES } from '../jobs/store/forget.sql.js';
+import { remembered } from '../jobs/store/attempt.sql.js';
 import { byKey } from '../jobs/store/by-key.sql.js';
 import { cancelled } from '../jobs/store/cancelled.sql.js';
 
@@ -29,6 +30,10 @@ function takeBack(name: string, lost: string, lock: string) {
       expires_at, started_at, worker_id, case when $2 then 'Lease expired (worker timeout)' else last_error end, workflow_id, now()
     from gone where has_budget
   ),
+  ${remembered(`
+    select organization_id, id, rev + 1, case when $2 then 'retry_scheduled' else 'released' end, retry_count + 1, worker_id,
+      started_at, at, case when $2 then 'Lease expired (worker timeout)' end, at
+    from gone where has_budget`)},
   finished as (
     insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
       started_at, completed_at, worker_id, last_error, workflow_id, updated_at)
@@ -189,12 +194,12 @@ export const pruneActivity = sql(
   delete from jobs.queue_activity where bucket < now() - interval '25 hours'`,
 );
 
-/** Organizations that have finished jobs, a page at a time. */
-export const organizationsWithFinishedJobs = sql(
-  'jobs.organizations-with-finished-jobs',
+/** Organizations that have jobs, a page at a time. */
+export const organizationsWithJobs = sql(
+  'jobs.organizations-with-jobs',
   `
   select distinct organization_id from jobs.queue_counter
-  where organization_id > $1 and completed + deadletter + cancelled > 0
+  where organization_id > $1
   order by organization_id limit 500`,
 );
 

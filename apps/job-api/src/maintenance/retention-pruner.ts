@@ -1,15 +1,16 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { Plans } from '@spooled/access';
 import { Database, type Statement } from '@spooled/postgres';
+import { pruneAttempts } from '../jobs/store/attempt.sql.js';
 import { Loops } from './loops.js';
-import { organizationsWithFinishedJobs, pruneFinished, pruneWorkflows } from './maintenance.sql.js';
+import { organizationsWithJobs, pruneFinished, pruneWorkflows } from './maintenance.sql.js';
 
 /** Small enough that no other statement waits long behind one. */
 const BATCH = 1000;
 const EVERY_MS = 3_600_000;
 const FIRST_ORGANIZATION = '00000000-0000-0000-0000-000000000000';
 
-/** Finished jobs older than the plan keeps them are forgotten, in bounded batches (docs/adr/0007). */
+/** Finished jobs and attempts older than the plan keeps them are forgotten, in bounded batches (docs/adr/0007). */
 @Injectable()
 export class RetentionPruner implements OnModuleInit {
   constructor(
@@ -27,7 +28,7 @@ export class RetentionPruner implements OnModuleInit {
     let after = FIRST_ORGANIZATION;
     while (!signal.aborted) {
       const rows = await this.database.maintenance((transaction) =>
-        transaction.query<{ organization_id: string }>(organizationsWithFinishedJobs, [after]),
+        transaction.query<{ organization_id: string }>(organizationsWithJobs, [after]),
       );
       const last = rows.at(-1);
       if (last === undefined) break;
@@ -37,6 +38,7 @@ export class RetentionPruner implements OnModuleInit {
         // Jobs of a workflow stay as long as the workflow does.
         await this.#prune(pruneWorkflows, organizationId, plan.job_retention_days, signal);
         await this.#prune(pruneFinished, organizationId, plan.job_retention_days, signal);
+        await this.#prune(pruneAttempts, organizationId, plan.history_retention_days, signal);
       }
     }
     return EVERY_MS;

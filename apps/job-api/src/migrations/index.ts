@@ -6,6 +6,7 @@ import { jobReportsMigration } from './0004-job-reports.js';
 import { jobTagsMigration } from './0005-job-tags.js';
 import { auditMigration } from './0006-audit.js';
 import { completionWebhooksMigration } from './0007-completion-webhooks.js';
+import { jobHistoryMigration } from './0008-job-history.js';
 
 /** Every migration of schema `jobs`, oldest first. */
 export const migrations: readonly Migration[] = [
@@ -16,4 +17,5 @@ export const migrations: readonly Migration[] = [
   jobTagsMigration,
   auditMigration,
   completionWebhooksMigration,
+  jobHistoryMigration,
 ];

@@ -82,7 +82,7 @@ describe('startInfrastructure', () => {
     const { databaseUrl } = await start();
     process.kill(pidIn(join(directory, 'nats/nats-server.pid')), 'SIGKILL');
     process.kill(pidIn(join(directory, 'postgres/postmaster.pid')), 'SIGKILL');
-    await eventually(() => query(databaseUrl, 'select 1'), { timeoutMs: 10_000 });
+    await eventually(() => query(databaseUrl, 'select 1'));
     await eventually(() =>
       expect(said).toEqual(expect.arrayContaining(['PostgreSQL is back', 'nats-server is back'])),
     );

@@ -23,6 +23,9 @@ export class RosterService implements OnModuleInit {
     this.bus.respond(workersRpc.active, async ({ organizationId, queueName }) => ({
       healthy: await this.workers.countHealthy(organizationId, queueName),
     }));
+    this.bus.respond(workersRpc.presence, ({ organizationId, queueName }) =>
+      this.workers.presence(organizationId, queueName),
+    );
     this.bus.respond(workersRpc.summary, ({ organizationId, queueNames }) =>
       this.workers.summarize(organizationId, queueNames),
     );

@@ -23,6 +23,8 @@ import {
   timeoutSeconds,
   workerId,
 } from './job.schema.js';
+import { historyRoute } from './history.api.js';
+import { whyRoute } from './why.api.js';
 
 const idempotencyKey = text(1, 255);
 const service = 'job-api' as const;
@@ -226,6 +228,8 @@ export const jobsApi = {
     responses: { 200: job },
     errors: ['NOT_FOUND'],
   }),
+  why: whyRoute,
+  history: historyRoute,
   cancel: route({
     service,
     method: 'DELETE',

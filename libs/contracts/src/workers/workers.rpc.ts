@@ -2,6 +2,7 @@ import { z } from 'zod';
 import { hint, rpc } from '../rpc.js';
 import { forgetOrganization } from '../auth/forget-organization.js';
 import { hintSubject, rpcSubject } from '../subjects.js';
+import { instant } from '../text.js';
 import { workerHeartbeatData } from '../realtime/events.schema.js';
 
 export const workersRpc = {
@@ -13,6 +14,13 @@ export const workersRpc = {
     request: z.object({ organizationId: z.uuid(), queueName: z.string().max(100) }),
     response: z.object({ healthy: z.int().min(0) }),
     timeoutMs: 2000,
+  }),
+  /** The same, and when any registered worker of the queue was last heard of; null: none is known. */
+  presence: rpc({
+    subject: rpcSubject('workers', 'presence'),
+    request: z.object({ organizationId: z.uuid(), queueName: z.string().max(100) }),
+    response: z.object({ healthy: z.int().min(0), lastSeenAt: instant.nullable() }),
+    timeoutMs: 1000,
   }),
   /** The workers of an organization, of the named queues or of all when null. */
   summary: rpc({

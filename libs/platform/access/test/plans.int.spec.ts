@@ -135,9 +135,7 @@ describe('the plan of an organization', () => {
     known.set(id, table.pro);
     await world.nats.start();
     await reconnected.next(10_000);
-    await eventually(async () => expect(await plans.of(id)).toEqual(table.pro), {
-      timeoutMs: 10_000,
-    });
+    await eventually(async () => expect(await plans.of(id)).toEqual(table.pro));
   });
 });
 

@@ -130,10 +130,8 @@ describe('publishing', () => {
     for (const n of sequence(20)) await world.append([entry(id, `away ${n}`)]);
     expect(await world.outbox()).toBeGreaterThan(0);
     await world.nats.start();
-    await eventually(() => expect(seen.map(({ seq }) => seq)).toEqual(sequence(20)), {
-      timeoutMs: 15_000,
-    });
-    await eventually(async () => (await world.outbox()) === 0, { timeoutMs: 15_000 });
+    await eventually(() => expect(seen.map(({ seq }) => seq)).toEqual(sequence(20)));
+    await eventually(async () => (await world.outbox()) === 0);
     expect(counts.resets).toBe(0);
   });
 
@@ -145,12 +143,10 @@ describe('publishing', () => {
     await world.append([entry(id, 'between')]);
     await world.nats.wipe();
     await world.nats.start();
-    await eventually(() => expect(marks(seen)).toEqual(['before', 'between']), {
-      timeoutMs: 15_000,
-    });
+    await eventually(() => expect(marks(seen)).toEqual(['before', 'between']));
     await world.append([entry(id, 'after')]);
     await eventually(() => expect(marks(seen)).toEqual(['before', 'between', 'after']));
-    await eventually(async () => (await world.outbox()) === 0, { timeoutMs: 15_000 });
+    await eventually(async () => (await world.outbox()) === 0);
     const manager = await jetstreamManager(world.bus.connection);
     const { state } = await manager.streams.info(EVENT_STREAM);
     expect(state.messages).toBeGreaterThanOrEqual(2);

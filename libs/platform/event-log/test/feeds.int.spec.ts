@@ -136,7 +136,7 @@ describe('a feed', () => {
     const { seen } = await world.follow(id);
     await store(id, [3]);
     // Nothing on the bus tells of it; the log is asked every five seconds.
-    await eventually(() => expect(marks(seen)).toEqual(['1', '2', '3']), { timeoutMs: 12_000 });
+    await eventually(() => expect(marks(seen)).toEqual(['1', '2', '3']));
   });
 
   it('of one organization hears nothing of another on the same shard', async () => {

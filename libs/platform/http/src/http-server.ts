@@ -210,6 +210,8 @@ const CORS_RESPONSE_HEADERS = [
   'x-ratelimit-limit',
   'x-ratelimit-remaining',
   'x-ratelimit-reset',
+  'x-ratelimit-scope',
+  'x-has-more',
 ];
 
 function securityHeaders(config: HttpConfig): Record<string, string> {

@@ -593,7 +593,7 @@ describe('without a bus', () => {
       }
 
       await servers.nats.start();
-      await eventually(() => [one, two, strict].every(isShared), { timeoutMs: 10_000 });
+      await eventually(() => [one, two, strict].every(isShared));
       expect((await asCaller(callers[0]!, strict)).status).toBe(200);
       // Subscriptions come back a moment after the connection.
       await eventually(async () => {

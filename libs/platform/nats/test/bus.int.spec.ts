@@ -93,7 +93,7 @@ describe('a question', () => {
     await expect(caller.request(double, { value: 1 })).rejects.toMatchObject({
       code: 'SERVICE_UNAVAILABLE',
     });
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(performance.now() - startedAt).toBeLessThan(1500);
     const asked = new Signal();
     service.respond(slow, () => {
       asked.fire();
@@ -264,16 +264,15 @@ describe('a bus that goes away', () => {
       code: 'SERVICE_UNAVAILABLE',
       retryAfterSecs: 1,
     });
-    expect(performance.now() - startedAt).toBeLessThan(100);
+    expect(performance.now() - startedAt).toBeLessThan(1500);
     expect(() => caller.connection).toThrow(
       expect.objectContaining({ code: 'SERVICE_UNAVAILABLE' }),
     );
 
     await nats.start();
     await reconnected.next(10_000);
-    await eventually(
-      async () => expect(await caller.request(double, { value: 4 })).toEqual({ result: 8 }),
-      { timeoutMs: 10_000 },
+    await eventually(async () =>
+      expect(await caller.request(double, { value: 4 })).toEqual({ result: 8 }),
     );
     service.hint(changed, organizationId, { name: 'back' });
     expect(await heard.next()).toBe('back');
@@ -287,7 +286,7 @@ describe('a bus that goes away', () => {
     const heard = new Signal();
     late.onHint(changed, () => heard.fire());
     await nats.start();
-    await eventually(() => late.isConnected, { timeoutMs: 10_000 });
+    await eventually(() => late.isConnected);
     late.hint(changed, organizationId, { name: 'x' });
     await heard.next();
   });

@@ -56,7 +56,7 @@ describe('a group commit', () => {
     database.isHeld = false;
     const startedAt = performance.now();
     expect(await lane.submit(item(21))).toBe(42);
-    expect(performance.now() - startedAt).toBeLessThan(50);
+    expect(performance.now() - startedAt).toBeLessThan(1000);
     expect(database.commits).toHaveLength(1);
   });
 

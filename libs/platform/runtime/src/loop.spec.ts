@@ -113,7 +113,7 @@ describe('a loop', () => {
     await eventually(() => steps === 1);
     const startedAt = performance.now();
     await loop.stop();
-    expect(performance.now() - startedAt).toBeLessThan(500);
+    expect(performance.now() - startedAt).toBeLessThan(3000);
     loop.wake();
     await new Promise(setImmediate);
     expect(steps).toBe(1);

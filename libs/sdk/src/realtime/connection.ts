@@ -1,3 +1,4 @@
+import type { SpooledError } from '../errors.js';
 import type { Http } from '../http.js';
 import type { Envelope, EventFilter, EventSelector } from './events.js';
 
@@ -19,8 +20,12 @@ export interface ConnectionRequest {
   readonly getTicket: (() => Promise<string>) | undefined;
   readonly signal: AbortSignal;
   /** Gives out what sends commands, once there is a connection that takes them. */
-  readonly onCommands: (send: (command: object) => void) => void;
+  readonly onCommands: (send: SendCommand) => void;
+  /** A filter that may change holds, or was refused. */
+  readonly onSettled: (filter: EventFilter, refusal?: SpooledError) => void;
 }
+
+export type SendCommand = (cmd: 'Subscribe' | 'Unsubscribe', filter: EventFilter) => void;
 
 /** One connection. Ends when the server ends it in a way that calls for another; throws what it was refused with. */
 export type Transport = (request: ConnectionRequest) => AsyncGenerator<Frame, void>;

@@ -40,6 +40,9 @@ describe('a filter', () => {
     [[{ queue: 'a', jobId: '1' }], true, true],
     [[{ queue: 'b', jobId: '1' }], false, false],
     [[{ queue: 'b' }, { jobId: '1' }], true, true],
+    [[{ workerId: 'w' }], true, true],
+    [[{ workerId: 'v' }], true, false],
+    [[{ queue: 'b', workerId: 'w' }], false, false],
   ])('%j', (filters, job, worker) => {
     expect(passes(filters, ofJob)).toBe(job);
     expect(passes(filters, ofWorker)).toBe(worker);

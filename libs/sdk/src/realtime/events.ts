@@ -79,14 +79,21 @@ export function toEvent({ type, id, data }: Envelope): SpooledEvent | undefined 
 export interface EventFilter {
   readonly queue?: string;
   readonly jobId?: string;
+  /** Of the events about workers, only those about this one. */
+  readonly workerId?: string;
+}
+
+export function isSameFilter(a: EventFilter, b: EventFilter): boolean {
+  return a.queue === b.queue && a.jobId === b.jobId && a.workerId === b.workerId;
 }
 
 /** The rule of the server, for connections that get more than one filter asks for. */
-export function passes(filters: readonly EventFilter[], { data }: Envelope): boolean {
+export function passes(filters: readonly EventFilter[], { type, data }: Envelope): boolean {
   if (filters.length === 0 || data['queue_name'] === undefined) return true;
   return filters.some(
-    ({ queue, jobId }) =>
+    ({ queue, jobId, workerId }) =>
       (queue === undefined || data['queue_name'] === queue) &&
-      (jobId === undefined || data['job_id'] === jobId || data['current_job_id'] === jobId),
+      (jobId === undefined || data['job_id'] === jobId || data['current_job_id'] === jobId) &&
+      (workerId === undefined || !type.startsWith('Worker') || data['worker_id'] === workerId),
   );
 }

@@ -2,8 +2,9 @@ import { backoffMs, delay, type BackoffOptions } from '../backoff.js';
 import { Emitter } from '../emitter.js';
 import { AuthenticationError, NetworkError, SpooledError } from '../errors.js';
 import type { Http } from '../http.js';
-import type { Frame, Transport } from './connection.js';
+import type { Frame, SendCommand, Transport } from './connection.js';
 import {
+  isSameFilter,
   passes,
   toEvent,
   type Envelope,
@@ -12,7 +13,7 @@ import {
   type SpooledEvent,
 } from './events.js';
 import { serverSentEvents } from './sse.js';
-import { command, findWebSocket, webSocketEvents, type WebSocketClass } from './web-socket.js';
+import { findWebSocket, webSocketEvents, type WebSocketClass } from './web-socket.js';
 
 /**
  * `connecting`: for the first time. `live`: what happens from now on arrives. `reconnecting`: cut, and trying again.
@@ -41,6 +42,11 @@ export interface FeedOptions {
   readonly silenceTimeoutMs?: number;
 }
 
+export interface FilterRefusal {
+  readonly filter: EventFilter;
+  readonly error: SpooledError;
+}
+
 const OFFLINE_AFTER_FAILURES = 5;
 
 const RESTART = Symbol('restart');
@@ -50,13 +56,15 @@ const RESTART = Symbol('restart');
  * makes two connections that share the cursor, so iterate once.
  */
 export class EventFeed implements AsyncIterable<SpooledEvent> {
-  private readonly emitter = new Emitter<{ state: ConnectionState }>();
+  private readonly emitter = new Emitter<{ state: ConnectionState; refusal: FilterRefusal }>();
+  /** Filters that were added and did not come to hold yet. */
+  private readonly added = new Map<EventFilter, PromiseWithResolvers<void>>();
   private readonly filters: EventFilter[];
   private currentState: ConnectionState = 'connecting';
   private currentCursor: string | undefined;
   /** Where the log stood when the present connection was opened. */
   private openedAt: string | undefined;
-  private send: ((command: object) => void) | undefined;
+  private send: SendCommand | undefined;
   private restart = () => {};
 
   constructor(
@@ -93,19 +101,44 @@ export class EventFeed implements AsyncIterable<SpooledEvent> {
     }
   }
 
-  /** A filter more. On server-sent events that is another connection, which goes on where this one is. */
-  add(filter: EventFilter): void {
+  /** A filter was refused that was there before its connection. It is asked for again with the next one. */
+  onRefusal(handler: (refusal: FilterRefusal) => void): () => void {
+    return this.emitter.on('refusal', handler);
+  }
+
+  /**
+   * A filter more; resolves when it holds, or when there is nothing to hold it any more. On server-sent events that is another
+   * connection, which goes on where this one is. @throws SpooledError when it is refused; the others go on.
+   */
+  add(filter: EventFilter): Promise<void> {
+    const added = promiseWithResolvers();
+    this.added.set(filter, added);
     this.filters.push(filter);
-    if (this.send) this.send(command('Subscribe', filter));
+    if (this.send) this.send('Subscribe', filter);
+    else this.restart();
+    return added.promise;
+  }
+
+  remove(filter: EventFilter): void {
+    const index = this.filters.findIndex((each) => isSameFilter(each, filter));
+    const [removed] = index === -1 ? [] : this.filters.splice(index, 1);
+    if (removed === undefined) return;
+    this.settle(removed);
+    if (this.send) this.send('Unsubscribe', removed);
     else this.restart();
   }
 
-  remove({ queue, jobId }: EventFilter): void {
-    const index = this.filters.findIndex((each) => each.queue === queue && each.jobId === jobId);
-    if (index === -1) return;
-    this.filters.splice(index, 1);
-    if (this.send) this.send(command('Unsubscribe', { queue, jobId }));
-    else this.restart();
+  private settle(filter: EventFilter, error?: SpooledError): void {
+    const added = this.added.get(filter);
+    this.added.delete(filter);
+    if (error === undefined) {
+      added?.resolve();
+    } else if (added === undefined) {
+      this.emitter.emit('refusal', { filter, error });
+    } else {
+      this.filters.splice(this.filters.indexOf(filter), 1);
+      added.reject(error);
+    }
   }
 
   /** Everything that connections say, one after the other, until the signal aborts. */
@@ -132,6 +165,7 @@ export class EventFeed implements AsyncIterable<SpooledEvent> {
       throw error;
     } finally {
       if (this.state !== 'auth_failed') this.enter('stopped');
+      for (const filter of this.added.keys()) this.settle(filter);
     }
   }
 
@@ -155,6 +189,7 @@ export class EventFeed implements AsyncIterable<SpooledEvent> {
       getTicket: this.getTicket,
       signal: end.signal,
       onCommands: (send) => (this.send = send),
+      onSettled: (filter, refusal) => this.settle(filter, refusal),
     });
     try {
       for (;;) {
@@ -228,6 +263,13 @@ export class EventFeed implements AsyncIterable<SpooledEvent> {
     }
     return (request) => webSocketEvents(WebSocket, request);
   }
+}
+
+/** Node 20 has no `Promise.withResolvers`. */
+function promiseWithResolvers(): PromiseWithResolvers<void> {
+  let settle: Pick<PromiseWithResolvers<void>, 'resolve' | 'reject'> | undefined;
+  const promise = new Promise<void>((resolve, reject) => (settle = { resolve, reject }));
+  return { promise, ...settle! };
 }
 
 /** What is worth another connection: an end without an error, or an error that may pass. @throws any other. */

@@ -1,11 +1,26 @@
 import { Emitter } from '../emitter.js';
+import type { SpooledError } from '../errors.js';
 import type { ConnectionState, EventFeed } from './feed.js';
-import type { EventByName, EventFilter, EventName, SpooledEvent } from './events.js';
+import {
+  isSameFilter,
+  type EventByName,
+  type EventFilter,
+  type EventName,
+  type SpooledEvent,
+} from './events.js';
 
 /** What the published clients call a filter. */
 export interface SubscriptionFilter {
   readonly queueName?: string;
   readonly jobId?: string;
+  /** Of the events about workers, only those about this one. */
+  readonly workerId?: string;
+}
+
+/** A subscription that the credential is not good for; the others go on. */
+export interface SubscriptionRefusal {
+  readonly filter: SubscriptionFilter;
+  readonly error: SpooledError;
 }
 
 /** The published clients' own name of `job.status`. */
@@ -17,6 +32,7 @@ type DataOf<N extends EventName | Alias> = EventByName<
 type Handled = { [N in EventName]: EventByName<N>['data'] } & {
   event: SpooledEvent;
   state: ConnectionState;
+  refusal: SubscriptionRefusal;
   end: Error;
 };
 
@@ -60,6 +76,14 @@ export class SpooledRealtime {
     return this.emitter.on('state', handler);
   }
 
+  /**
+   * A subscription was refused that was there before the connection, or was good for the one before: it is asked for again
+   * with the next one, and until then nothing comes for it.
+   */
+  onRefusal(handler: (refusal: SubscriptionRefusal) => void): () => void {
+    return this.emitter.on('refusal', handler);
+  }
+
   /** The server has refused for good; there will be no more events. */
   onEnd(handler: (error: Error) => void): () => void {
     return this.emitter.on('end', handler);
@@ -75,6 +99,10 @@ export class SpooledRealtime {
     const stop = new AbortController();
     const feed = this.openFeed(this.filters, this.cursor, stop.signal);
     this.running = { feed, stop };
+    feed.onRefusal(({ filter: { queue, jobId, workerId }, error }) => {
+      const filter = { queueName: queue, jobId, workerId };
+      this.emitter.emit('refusal', { filter, error });
+    });
     return new Promise((resolve, reject) => {
       feed.onStateChange((state) => {
         this.lastState = state;
@@ -97,19 +125,26 @@ export class SpooledRealtime {
     this.running = undefined;
   }
 
-  /** May be done twice, and is then undone twice. A queue that the key may not see ends the connection: see `onEnd`. */
-  async subscribe({ queueName, jobId }: SubscriptionFilter): Promise<void> {
-    const filter = { queue: queueName, jobId } as EventFilter;
+  /**
+   * Without a connection it resolves at once, else when the subscription holds. May be done twice, and is then undone twice.
+   * @throws SpooledError when it is refused, such as a queue that the key may not see; the others go on.
+   */
+  async subscribe(subscription: SubscriptionFilter): Promise<void> {
+    const filter = filterOf(subscription);
     this.filters.push(filter);
-    this.running?.feed.add(filter);
+    try {
+      await this.running?.feed.add(filter);
+    } catch (error) {
+      this.filters.splice(this.filters.indexOf(filter), 1);
+      throw error;
+    }
   }
 
-  async unsubscribe({ queueName, jobId }: SubscriptionFilter): Promise<void> {
-    const index = this.filters.findIndex(
-      (each) => each.queue === queueName && each.jobId === jobId,
-    );
+  async unsubscribe(subscription: SubscriptionFilter): Promise<void> {
+    const filter = filterOf(subscription);
+    const index = this.filters.findIndex((each) => isSameFilter(each, filter));
     if (index === -1) return;
-    const [filter = {}] = this.filters.splice(index, 1);
+    this.filters.splice(index, 1);
     this.running?.feed.remove(filter);
   }
 
@@ -125,6 +160,10 @@ export class SpooledRealtime {
       if (this.running?.feed === feed) this.running = undefined;
     }
   }
+}
+
+function filterOf({ queueName, jobId, workerId }: SubscriptionFilter): EventFilter {
+  return { queue: queueName, jobId, workerId };
 }
 
 function canonical(name: EventName | Alias): EventName {

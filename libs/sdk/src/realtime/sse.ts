@@ -1,10 +1,11 @@
-import { NetworkError } from '../errors.js';
+import { AuthorizationError, NetworkError, ValidationError } from '../errors.js';
 import { streamQuery, type ConnectionRequest, type Frame } from './connection.js';
-import type { Envelope } from './events.js';
+import type { Envelope, EventFilter } from './events.js';
 
 /** Server-sent events over fetch: the credential is in a header, and who reads slowly slows the server. */
 export async function* serverSentEvents(request: ConnectionRequest): AsyncGenerator<Frame, void> {
-  const { http, filters, getTicket, signal } = request;
+  const { http, getTicket, signal, isChangeable } = request;
+  const filters = isChangeable ? await acceptedOf(request) : request.filters;
   // More than one filter is what the query cannot say: then everything comes, and is sorted out on this side.
   const [filter] = filters.length === 1 ? filters : [];
   const query = {
@@ -30,6 +31,27 @@ export async function* serverSentEvents(request: ConnectionRequest): AsyncGenera
   } finally {
     void reader.cancel().catch(() => undefined);
   }
+}
+
+/** Filters that the credential is good for; the others would make the server refuse the stream, or never be heard of. */
+async function acceptedOf(request: ConnectionRequest): Promise<EventFilter[]> {
+  const { http, filters, getTicket, signal, onSettled } = request;
+  const accepted: EventFilter[] = [];
+  for (const filter of filters) {
+    const { queue, jobId } = filter;
+    try {
+      // What a ticket of the application is good for is not known here: what it is not good for does not come.
+      const isAsked = getTicket === undefined && (queue ?? jobId) !== undefined;
+      if (isAsked) await http.call('auth', 'createTicket', { body: { queue, jobId } }, { signal });
+      accepted.push(filter);
+      onSettled(filter);
+    } catch (error) {
+      if (!(error instanceof AuthorizationError || error instanceof ValidationError)) throw error;
+      onSettled(filter, error);
+    }
+  }
+  // One alone goes into the query, where it makes the server refuse what the ticket is not good for.
+  return getTicket === undefined ? accepted : [];
 }
 
 function frameOf(block: string): Frame {

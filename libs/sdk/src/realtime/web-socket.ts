@@ -1,5 +1,5 @@
 import { errorOfCode, NetworkError, SpooledError } from '../errors.js';
-import { streamQuery, type ConnectionRequest, type Frame } from './connection.js';
+import { streamQuery, type ConnectionRequest, type Frame, type SendCommand } from './connection.js';
 import type { Envelope, EventFilter } from './events.js';
 
 /** As much of the browser's WebSocket as is used here; `ws` has it too. */
@@ -62,22 +62,41 @@ export async function* webSocketEvents(
   const stop = () => inbox.end(signal.reason as Error);
   signal.addEventListener('abort', stop, { once: true });
 
+  /** Subscriptions that were not answered yet, by their number. */
+  const asked = new Map<string, EventFilter>();
+  let commands = 0;
+  const send = (command: object) => socket.send(JSON.stringify(command));
+  const command: SendCommand = (cmd, asking) => {
+    commands += 1;
+    const request_id = `filter-${commands}`;
+    if (cmd === 'Subscribe') asked.set(request_id, asking);
+    const { queue, jobId: job_id, workerId: worker_id } = asking;
+    send({ cmd, queue, job_id, worker_id, request_id });
+  };
+
   socket.onopen = () => {
-    const send = (command: object) => socket.send(JSON.stringify(command));
-    if (filter === undefined) for (const command of narrowing(filters)) send(command);
+    if (filter === undefined && filters.length > 0) {
+      // From everything to some filters, so that at no moment less than these passes.
+      send({ cmd: 'Subscribe' });
+      for (const each of filters) command('Subscribe', each);
+      send({ cmd: 'Unsubscribe' });
+    }
     // Takes away what is not there: answered, without effect, with the cursor of this moment.
     send({ cmd: 'Unsubscribe', job_id: '-', request_id: HELLO });
-    request.onCommands(send);
+    request.onCommands(command);
   };
   socket.onmessage = ({ data }: { data: unknown }) => {
     const message = JSON.parse(String(data)) as Message;
+    const subscribed = asked.get(message.request_id ?? '');
     if (message.request_id === undefined) {
       const isPing = message.type === 'Ping';
       inbox.add(isPing ? { kind: 'alive' } : { kind: 'event', event: message });
-    } else if (message.type === 'error') {
-      inbox.end(errorOfCode(message.code ?? 'UNKNOWN_ERROR', message.error ?? 'refused'));
     } else if (message.request_id === HELLO) {
       inbox.add({ kind: 'open', cursor: message.cursor });
+    } else if (subscribed !== undefined) {
+      asked.delete(message.request_id);
+      const { type, code = 'UNKNOWN_ERROR', error = 'refused' } = message;
+      request.onSettled(subscribed, type === 'error' ? errorOfCode(code, error) : undefined);
     }
     if (inbox.size > MAX_WAITING) inbox.end();
   };
@@ -101,28 +120,12 @@ export async function* webSocketEvents(
 /** Asking for a ticket also finds out, with a proper error, whether the credential may follow this at all. */
 async function ticketFor(
   { http, getTicket, signal }: ConnectionRequest,
-  filter: EventFilter = {},
+  { queue, jobId }: EventFilter = {},
 ): Promise<string> {
   if (getTicket !== undefined) return getTicket();
-  const { ticket } = await http.call('auth', 'createTicket', { body: filter }, { signal });
+  const body = { queue, jobId };
+  const { ticket } = await http.call('auth', 'createTicket', { body }, { signal });
   return ticket;
-}
-
-/** From everything to some filters, so that at no moment less than these passes. */
-function narrowing(filters: readonly EventFilter[]): object[] {
-  if (filters.length === 0) return [];
-  return [
-    { cmd: 'Subscribe' },
-    ...filters.map((filter) => command('Subscribe', filter)),
-    { cmd: 'Unsubscribe' },
-  ];
-}
-
-/** Numbered, so that a refusal is told apart from an event. */
-let commands = 0;
-export function command(cmd: 'Subscribe' | 'Unsubscribe', { queue, jobId }: EventFilter): object {
-  commands += 1;
-  return { cmd, queue, job_id: jobId, request_id: `filter-${commands}` };
 }
 
 /** What arrived and was not taken yet; the end comes after it. */

@@ -31,4 +31,24 @@ export class AuthResource {
   createTicket(body?: Body<'auth', 'createTicket'>, options?: CallOptions) {
     return this.http.call('auth', 'createTicket', { body }, options);
   }
+
+  /** Sends a code to an address, to log in or sign up with. */
+  startEmailLogin(email: string, options?: CallOptions) {
+    return this.http.call('auth', 'startEmail', { body: { email }, isPublic: true }, options);
+  }
+
+  /** Trades the code for tokens, or for the right to sign up: `type` says which. */
+  verifyEmailLogin(body: Body<'auth', 'verifyEmail'>, options?: CallOptions) {
+    return this.http.call('auth', 'verifyEmail', { body, isPublic: true }, options);
+  }
+
+  /** Whether an organization has this address. */
+  checkEmail(email: string, options?: CallOptions) {
+    return this.http.call('auth', 'checkEmail', { query: { email }, isPublic: true }, options);
+  }
+
+  /** The organization of a verified address, with its first API key and tokens. */
+  completeSignup(body: Body<'auth', 'completeSignup'>, options?: CallOptions) {
+    return this.http.call('auth', 'completeSignup', { body, isPublic: true }, options);
+  }
 }

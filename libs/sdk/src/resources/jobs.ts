@@ -3,6 +3,7 @@ import type { z } from 'zod';
 
 import type { CamelInput } from '../camel-case.js';
 import type { CallOptions, Http } from '../http.js';
+import { newKey } from '../new-key.js';
 import type { Answer, Body, Query } from '../routes.js';
 
 export type Job = Answer<'jobs', 'get'>;
@@ -38,6 +39,16 @@ export class JobsResource {
 
   get(id: string, options?: CallOptions) {
     return this.http.call('jobs', 'get', { params: { id } }, options);
+  }
+
+  /** Why the job is not running, or what has become of it: a sentence, and the numbers behind it. */
+  why(id: string, options?: CallOptions) {
+    return this.http.call('jobs', 'why', { params: { id } }, options);
+  }
+
+  /** What happened to the job, oldest first unless `orderDir` is `desc`. */
+  history(id: string, query?: Query<'jobs', 'history'>, options?: CallOptions) {
+    return this.http.call('jobs', 'history', { params: { id }, query }, options);
   }
 
   list(query?: Query<'jobs', 'list'>, options?: CallOptions) {
@@ -144,10 +155,4 @@ export class DeadLettersResource {
   purge(body: Body<'deadLetters', 'purge'>, options?: CallOptions) {
     return this.http.call('deadLetters', 'purge', { body }, options);
   }
-}
-
-/** `crypto.randomUUID` is missing on pages without TLS. */
-function newKey(): string {
-  const bytes = crypto.getRandomValues(new Uint8Array(16));
-  return `sdk-${Array.from(bytes, (byte) => byte.toString(16).padStart(2, '0')).join('')}`;
 }

@@ -1,5 +1,6 @@
 import { MAX_LISTED_PAYLOAD_BYTES } from '@spooled/contracts';
 import { sql, type Statement } from '@spooled/postgres';
+import { remembered } from '../../jobs/store/attempt.sql.js';
 import { FORGET_BELONGINGS } from '../../jobs/store/forget.sql.js';
 import { SUMMARY } from '../../jobs/store/job.sql.js';
 import { TAGGED, type TagKind } from '../../jobs/store/tags.js';
@@ -79,6 +80,9 @@ const RETURN_TO_PENDING = `
       case when j.expires_at > now() then j.expires_at end, g.started_at, g.workflow_id, g.at
     from gone g join jobs.job j on j.organization_id = g.organization_id and j.id = g.id
   ),
+  ${remembered(`
+    select organization_id, id, rev, 'deadlettered', retry_count + 1, worker_id, started_at, completed_at, last_error, at
+    from gone`)},
   hopeful as materialized (
     select s.organization_id, s.id,
       (select count(*) from jobs.job_dependency d join gone g on g.id = d.parent_id

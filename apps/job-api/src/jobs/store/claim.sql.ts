@@ -1,4 +1,5 @@
 import { sql } from '@spooled/postgres';
+import { remembered } from './attempt.sql.js';
 import { byKey } from './by-key.sql.js';
 
 /**
@@ -137,6 +138,8 @@ export const unclaim = sql(
       last_error, workflow_id, now()
     from gone
   ),
+  ${remembered(`
+    select organization_id, id, rev + 1, 'released', retry_count + 1, worker_id, started_at, now(), null, now() from gone`)},
   counted as (
     insert into jobs.counter_delta (organization_id, queue_name, processing, pending)
     select organization_id, queue_name, -count(*), count(*) from gone group by organization_id, queue_name

@@ -26,6 +26,9 @@ export const FORGET_BELONGINGS = `
   log_counts as (
     delete from jobs.job_log_count s using gone g where s.organization_id = g.organization_id and s.id = g.id
   ),
+  attempts as (
+    delete from jobs.job_attempt s using gone g where s.organization_id = g.organization_id and s.id = g.id
+  ),
   logs as (
     delete from jobs.job_log s using gone g where s.organization_id = g.organization_id and s.id = g.id
   ),

@@ -1,4 +1,5 @@
 import { sql } from '@spooled/postgres';
+import { remembered } from './attempt.sql.js';
 import { byKey } from './by-key.sql.js';
 
 /**
@@ -72,6 +73,9 @@ export const fail = sql(
       retry_at, expires_at, started_at, worker_id, error, workflow_id, now()
     from gone where retry_at is not null
   ),
+  ${remembered(`
+    select organization_id, id, rev + 1, 'retry_scheduled', retry_count + 1, worker_id, started_at, at, error, retry_at
+    from gone where retry_at is not null`)},
   finished as (
     insert into jobs.job_finished (organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at,
       started_at, completed_at, worker_id, last_error, workflow_id, updated_at)

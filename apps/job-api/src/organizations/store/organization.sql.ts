@@ -17,6 +17,7 @@ export const rows = new OrganizationRows('jobs', [
   'job_log_count',
   'job_log',
   'job_tag',
+  'job_attempt',
   'queue',
   'queue_pace',
   'counter_delta',

@@ -1,4 +1,5 @@
 import { sql } from '@spooled/postgres';
+import { remembered } from '../../jobs/store/attempt.sql.js';
 import { cancelled } from '../../jobs/store/cancelled.sql.js';
 
 /** Keeps others from counting the same workflows until commit. In order, so nobody waits in a ring. */
@@ -226,6 +227,10 @@ export const retryJobs = sql(
       workflow_id, now()
     from planned where waiting_on > 0
   ),
+  ${remembered(`
+    select organization_id, id, rev, case when status = 'cancelled' then 'cancelled' else 'deadlettered' end, retry_count + 1,
+      worker_id, case when status <> 'cancelled' then started_at end, completed_at, last_error, now()
+    from gone`)},
   audited as (
     delete from jobs.dead_letter d using gone g where d.organization_id = g.organization_id and d.job_id = g.id
   ),

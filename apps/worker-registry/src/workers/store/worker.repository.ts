@@ -84,6 +84,21 @@ export class WorkerRepository {
     return row?.healthy ?? 0;
   }
 
+  async presence(
+    organizationId: string,
+    queueName: string,
+  ): Promise<{ healthy: number; lastSeenAt: string | null }> {
+    const [row] = await this.database.query<{ healthy: number; last_seen_at: Date | null }>(
+      [organizationId],
+      statements.presence,
+      [organizationId, queueName],
+    );
+    return {
+      healthy: row?.healthy ?? 0,
+      lastSeenAt: row?.last_seen_at?.toISOString() ?? null,
+    };
+  }
+
   /** Registered workers of the named queues, or of all when null; `counted` are those that take a slot. */
   async summarize(
     organizationId: string,

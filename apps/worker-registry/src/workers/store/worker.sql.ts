@@ -57,6 +57,13 @@ export const countHealthy = sql(
    where organization_id = $1 and queue_name = $2 and ended is null and status = 'healthy'`,
 );
 
+/** The same, and when a worker of the queue was last heard of, whether it still is registered or not. */
+export const presence = sql(
+  'workers.presence',
+  `select count(*) filter (where ended is null and status = 'healthy') as healthy, max(last_heartbeat) as last_seen_at
+   from workers.worker where organization_id = $1 and queue_name = $2`,
+);
+
 /** $2 names the queues to look at, null = every queue. */
 export const summarize = sql(
   'workers.summarize',
