@@ -2,6 +2,8 @@ import type { ReactNode } from 'react';
 
 export interface Column<T> {
   readonly title: string;
+  /** Shown in the place of the title. */
+  readonly head?: ReactNode;
   readonly cell: (row: T) => ReactNode;
   /** Right-aligned, in figures of one width. */
   readonly isNumber?: boolean;
@@ -28,9 +30,9 @@ export function Table<T>({
       <table className="table">
         <thead>
           <tr>
-            {columns.map(({ title, isNumber }) => (
+            {columns.map(({ title, head, isNumber }) => (
               <th key={title} scope="col" className={isNumber ? 'number' : undefined}>
-                {title}
+                {head ?? title}
               </th>
             ))}
           </tr>
