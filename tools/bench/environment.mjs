@@ -101,9 +101,12 @@ export async function startServer({ databaseUrl, natsUrl }, environment = {}) {
       RATE_LIMIT_BURST_SIZE: '100000',
       ...environment,
     },
-    execArgv: process.env.BENCH_PROFILE
-      ? ['--cpu-prof', '--cpu-prof-dir', process.env.BENCH_PROFILE]
-      : [],
+    execArgv: [
+      '--expose-gc',
+      ...(process.env.BENCH_PROFILE
+        ? ['--cpu-prof', '--cpu-prof-dir', process.env.BENCH_PROFILE]
+        : []),
+    ],
   });
   const ask = (key, question) =>
     new Promise((resolve, reject) => {
@@ -121,6 +124,7 @@ export async function startServer({ databaseUrl, natsUrl }, environment = {}) {
     port,
     grpcPort,
     usage: () => ask('usage', 'usage'),
+    memory: () => ask('memory', 'memory'),
     feed: (feed) => child.send({ feed }),
     async stop() {
       const ended = new Promise((resolve) => child.once('exit', resolve));

@@ -4,15 +4,16 @@
 import { createHash } from 'node:crypto';
 import { createServer } from 'node:http';
 import { WebSocketServer } from 'ws';
+import { rssAfterGc } from './memory.mjs';
 
 const servers = { ws, sse, raw };
 const server = createServer();
 const send = servers[process.argv[2]]();
 server.listen(0, '127.0.0.1', () => process.send({ port: server.address().port }));
 process.on('message', (message) => {
-  if (message === 'usage') {
-    process.send({ usage: { ...process.cpuUsage(), rss: process.memoryUsage.rss() } });
-  } else send(message.texts);
+  if (message === 'usage') process.send({ usage: process.cpuUsage() });
+  else if (message === 'memory') process.send({ memory: rssAfterGc() });
+  else send(message.texts);
 });
 
 function ws() {

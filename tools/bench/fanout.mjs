@@ -101,7 +101,8 @@ async function measure({ url, usage, send, burst, stop }) {
   await stop();
   const deliveries = bursts * burst * SUBSCRIBERS;
   // A server that delivers nothing would look fast.
-  if (bytes < (deliveries + WARM_UP_BURSTS * burst * SUBSCRIBERS) * 150) throw new Error(`only ${bytes} bytes arrived`);
+  if (bytes < (deliveries + WARM_UP_BURSTS * burst * SUBSCRIBERS) * 150)
+    throw new Error(`only ${bytes} bytes arrived`);
   return deliveries / (busy - (idle * elapsedMs) / IDLE_MS);
 }
 

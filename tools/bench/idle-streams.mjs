@@ -8,13 +8,15 @@ const KIB = 1024;
 
 /** Memory per stream that has nothing to say, half of them WebSockets and half SSE, against a bare `ws` server. */
 export async function benchIdleStreams(environment, report) {
-  const bare = fork(new URL('./fanout-bare.mjs', import.meta.url), ['ws']);
+  const bare = fork(new URL('./fanout-bare.mjs', import.meta.url), ['ws'], {
+    execArgv: ['--expose-gc'],
+  });
   const port = await answer(bare, 'port');
-  const usage = () => {
-    bare.send('usage');
-    return answer(bare, 'usage');
+  const memory = () => {
+    bare.send('memory');
+    return answer(bare, 'memory');
   };
-  const bareKib = await perStream(usage, port, ['/']);
+  const bareKib = await perStream(memory, port, ['/']);
   bare.kill();
   report(`bare ws server, ${STREAMS} idle connections`, { note: kib(bareKib) });
 
@@ -26,7 +28,7 @@ export async function benchIdleStreams(environment, report) {
   try {
     const { key } = await createOrganization(server, `idle-${Date.now()}`);
     const paths = [`/api/v1/ws?api_key=${key}`, `/api/v1/events?api_key=${key}`];
-    const ours = await perStream(server.usage, server.port, paths);
+    const ours = await perStream(server.memory, server.port, paths);
     report(`gateway, ${STREAMS} idle WebSockets and SSE streams`, { note: kib(ours) }, [
       ['of 16 KiB (inverse)', 16 / ours, 1],
       ['of twice the bare server (inverse)', (2 * bareKib) / ours, 1],
@@ -37,17 +39,17 @@ export async function benchIdleStreams(environment, report) {
 }
 
 /** KiB that a server grows by for each stream, these paths in equal parts. */
-async function perStream(usage, port, paths) {
+async function perStream(memory, port, paths) {
   // What the first requests load is not the streams'.
   const first = await readers(port, paths[0], 1);
   await sleep(3000);
-  const before = await usage();
+  const before = await memory();
   const opened = [];
   for (const path of paths) opened.push(await readers(port, path, STREAMS / paths.length));
   await sleep(5000);
-  const after = await usage();
+  const after = await memory();
   for (const each of [first, ...opened]) each.kill();
-  return (after.rss - before.rss) / KIB / STREAMS;
+  return (after - before) / KIB / STREAMS;
 }
 
 async function readers(port, path, count) {

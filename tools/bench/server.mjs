@@ -2,6 +2,7 @@
 // BENCH_EVENTS=off leaves out the event log; GROUP_COMMIT_MAX_ROWS=1 leaves out grouping. BENCH_ROOM=realtime-gateway is
 // that service alone, as its own process.
 import { EventFeeds, EventLog } from '@spooled/event-log';
+import { rssAfterGc } from './memory.mjs';
 
 if (process.env.BENCH_EVENTS === 'off') EventLog.prototype.append = () => undefined;
 
@@ -24,7 +25,8 @@ await bootstrap(module, {
     process.on('message', (message) => {
       if (message === 'usage') {
         process.send?.({ usage: { ...process.cpuUsage(), rss: process.memoryUsage.rss() } });
-      } else void deliver(feeds, message.feed);
+      } else if (message === 'memory') process.send?.({ memory: rssAfterGc() });
+      else void deliver(feeds, message.feed);
     });
   },
 });

@@ -20,6 +20,7 @@ const PAUSED_MS = 15_000;
 const { values } = parseArgs({ options: { rate: { type: 'string', default: '6' } } });
 const rate = Math.min(MAX_RATE, Math.max(0.1, Number(values.rate) || 6));
 const stop = new AbortController();
+let lastProblem;
 for (const signal of ['SIGINT', 'SIGTERM']) process.once(signal, () => stop.abort());
 
 try {
@@ -124,7 +125,6 @@ async function forever(intervalMs, step, firstAfterMs = 0) {
   }
 }
 
-let lastProblem;
 /** A problem is said once, not with every job. */
 async function told(what, step) {
   try {

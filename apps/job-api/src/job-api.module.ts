@@ -27,6 +27,7 @@ import { DependencyRepository } from './jobs/store/dependency.repository.js';
 import { CompletionWebhookRepository } from './jobs/store/completion-webhook.repository.js';
 import { EnqueueRepository } from './jobs/store/enqueue.repository.js';
 import { HistoryRepository } from './jobs/store/history.repository.js';
+import { JobLists } from './jobs/store/job-lists.js';
 import { JobRepository } from './jobs/store/job.repository.js';
 import { LeaseRepository } from './jobs/store/lease.repository.js';
 import { QueueHeads } from './jobs/store/queue-heads.js';
@@ -95,6 +96,7 @@ export const KEYED_PLANS = {
     Settlements,
     LeaseRepository,
     JobRepository,
+    JobLists,
     ReadyRepository,
     DependencyRepository,
     WhyRepository,

@@ -99,6 +99,7 @@ describe('GET /jobs/dlq', () => {
         timeout_seconds: 7,
         payload,
         tags: ['a'],
+        job_type: '',
         last_error: 'boom',
         reason: 'retries spent',
         created_at: job.created_at,
@@ -246,6 +247,8 @@ describe('POST /jobs/dlq/retry', () => {
     expect(await leftovers(tenant, [id])).toEqual([
       'idempotency_key.job_id',
       'job.id',
+      'job_attempt.id',
+      'job_attempt.id',
       'job_ready.id',
     ]);
     const again = await tenant.call('POST', '/jobs', {

@@ -67,6 +67,8 @@ describe('GET /jobs', () => {
       retry_count: 0,
       attempt: 0,
       max_retries: 3,
+      job_type: '',
+      last_error: null,
       created_at: expect.any(String),
       scheduled_at: null,
       started_at: null,

@@ -7,6 +7,7 @@ import pg from 'pg';
 import { KEYED_PLANS } from '../src/job-api.module.js';
 import { claim, unclaim } from '../src/jobs/store/claim.sql.js';
 import { appendLog, complete, fail, renew, report } from '../src/jobs/store/settle.sql.js';
+import { list, type ListShape } from '../src/jobs/store/list.sql.js';
 import * as whySql from '../src/jobs/store/why.sql.js';
 import { expire, stageDue, takeBackExpired } from '../src/maintenance/maintenance.sql.js';
 import { migrations } from '../src/migrations/index.js';
@@ -63,6 +64,32 @@ const moments: readonly (readonly [string, () => Promise<void>])[] = [
 const KEY = /\borganization_id = .*\bid = /;
 const HEAD = /\borganization_id = .*\bqueue_name = .*\bpriority [<=>] /;
 
+const any: ListShape = {
+  statuses: [],
+  order: 'created_at',
+  direction: 'desc',
+  hasScope: false,
+  hasQueue: false,
+  tag: 'none',
+  jobType: 'none',
+  range: 'none',
+};
+const BY_TYPE = /\borganization_id = .*\bjob_type = /;
+const BY_ID = /\borganization_id = .*\bid >= .*\bid <= /;
+/** Rows of bodies found by `by`, and the states of those. */
+const states = { job_ready: KEY, job_deferred: KEY, job_running: KEY };
+const either = (...ways: RegExp[]) => new RegExp(ways.map(({ source }) => source).join('|'));
+
+const lists: readonly (readonly [Partial<ListShape>, RegExp])[] = [
+  [{}, /\borganization_id = /],
+  [{ jobType: 'rare' }, BY_TYPE],
+  [{ jobType: 'common' }, BY_TYPE],
+  [{ jobType: 'rare', hasScope: true, range: 'times' }, BY_TYPE],
+  [{ jobType: 'rare', statuses: ['pending', 'deadletter'] }, BY_TYPE],
+  [{ range: 'ids' }, BY_ID],
+  [{ range: 'times' }, BY_ID],
+];
+
 const statements: readonly (readonly [Statement, Readonly<Record<string, RegExp>>])[] = [
   [claim, { job_ready: new RegExp(`${KEY.source}|${HEAD.source}`), job: KEY }],
   [unclaim, { job_running: KEY }],
@@ -74,6 +101,9 @@ const statements: readonly (readonly [Statement, Readonly<Record<string, RegExp>
   [whySql.job, { job: KEY, job_ready: KEY, job_deferred: KEY, job_running: KEY }],
   [whySql.dependencies, { job: KEY }],
   [whySql.queue, { job_ready: HEAD }],
+  ...lists.map(
+    ([over, by]) => [list({ ...any, ...over }), { job: either(KEY, by), ...states }] as const,
+  ),
 ];
 
 const loops: typeof statements = [

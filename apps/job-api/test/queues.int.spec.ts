@@ -6,7 +6,7 @@ import {
   workersRpc,
   type PlanLimits,
   type Queue,
-  type QueueSummary,
+  type ListedQueue,
 } from '@spooled/contracts';
 import { eventually, Signal } from '@spooled/testing';
 import { World, type Tenant } from './setup.js';
@@ -29,7 +29,7 @@ const resume = (tenant: Tenant, name: string) => tenant.call('POST', `/queues/${
 const read = (tenant: Tenant, name: string) => tenant.call<Queue>('GET', `/queues/${name}`);
 const stats = (tenant: Tenant, name: string) => tenant.call('GET', `/queues/${name}/stats`);
 const listed = async (tenant: Tenant) =>
-  (await tenant.call<QueueSummary[]>('GET', '/queues')).body.map(({ queue_name }) => queue_name);
+  (await tenant.call<ListedQueue[]>('GET', '/queues')).body.map(({ queue_name }) => queue_name);
 /** Tells, as the scheduler does, which queues active schedules feed. */
 const schedule = ({ organizationId }: Tenant, ...queueNames: string[]) =>
   world.others.request(jobsRpc.setScheduledQueues, { organizationId, queueNames });
@@ -120,14 +120,16 @@ describe('GET /queues', () => {
     await configure(tenant, 'c', { max_retries: 9 });
     await configure(tenant, 'a', { rate_limit: 5 });
     await pause(tenant, 'b');
-    const { body } = await tenant.call<QueueSummary[]>('GET', '/queues');
+    const { body } = await tenant.call<ListedQueue[]>('GET', '/queues');
+    const none = { pending: 0, processing: 0, completed: 0, scheduled: 0, deadletter: 0 };
+    const rest = { max_retries: 3, default_timeout: 300, rate_limit: null, enabled: true };
     expect(body).toEqual([
-      { queue_name: 'a', max_retries: 3, default_timeout: 300, rate_limit: 5, enabled: true },
-      { queue_name: 'b', max_retries: 3, default_timeout: 300, rate_limit: null, enabled: false },
-      { queue_name: 'c', max_retries: 9, default_timeout: 300, rate_limit: null, enabled: true },
+      { ...rest, queue_name: 'a', rate_limit: 5, counts: none },
+      { ...rest, queue_name: 'b', enabled: false, counts: { ...none, pending: 1 } },
+      { ...rest, queue_name: 'c', max_retries: 9, counts: none },
     ]);
     const scoped = world.key({ organizationId: tenant.organizationId, queues: ['b', 'z'] });
-    const seen = await scoped.call<QueueSummary[]>('GET', '/queues');
+    const seen = await scoped.call<ListedQueue[]>('GET', '/queues');
     expect(seen.body.map(({ queue_name }) => queue_name)).toEqual(['b']);
     expect((await world.key().call('GET', '/queues')).body).toEqual([]);
   });

@@ -158,7 +158,7 @@ export {
 } from './jobs/jobs.grpc.js';
 export type { GrpcJob, GrpcProcessError, GrpcProcessResponse } from './jobs/jobs.grpc.js';
 export { MAX_QUEUE_SETTINGS_BYTES, queuesApi } from './queues/queues.api.js';
-export type { Queue, QueueConfig, QueueStats, QueueSummary } from './queues/queues.api.js';
+export type { ListedQueue, Queue, QueueConfig, QueueStats } from './queues/queues.api.js';
 export { dashboardApi } from './dashboard/dashboard.api.js';
 export type { Dashboard } from './dashboard/dashboard.api.js';
 export { workersApi, workerStatus } from './workers/workers.api.js';

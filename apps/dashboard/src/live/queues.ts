@@ -6,10 +6,9 @@ export interface QueueCounts {
   /** Scheduled ones included. */
   readonly pending: number;
   readonly processing: number;
-  /** The rest is known once the queue has changed while somebody watched. */
-  readonly scheduled?: number;
-  readonly completed?: number;
-  readonly deadletter?: number;
+  readonly scheduled: number;
+  readonly completed: number;
+  readonly deadletter: number;
 }
 
 /** A queue; null = not known, because it came into being after the list was read. */
@@ -21,24 +20,15 @@ export interface QueueRow {
   readonly defaultTimeout: number | null;
   /** Jobs claimed per second; null = no limit. */
   readonly rateLimit: number | null;
-  readonly counts: QueueCounts | undefined;
+  readonly counts: QueueCounts;
 }
 
-/** All queues by name, with their counts. The server tells counts of its twenty busiest queues, then of each that changes. */
+/** All queues by name, a hundred at most and whichever come into being. */
 export const queuesResource: Resource<readonly QueueRow[]> = {
   key: 'queues',
   load: async (client, signal) => {
-    const [queues, { queues: busiest }] = await Promise.all([
-      client.queues.list({ signal }),
-      client.dashboard.get({ signal }),
-    ]);
-    const counts = new Map(busiest.map((queue) => [queue.name, queue]));
-    return queues.map(({ queueName, enabled, ...queue }) => ({
-      ...queue,
-      queueName,
-      isPaused: !enabled,
-      counts: countsOf(counts.get(queueName)),
-    }));
+    const queues = await client.queues.list({ signal });
+    return queues.map(({ enabled, ...queue }) => ({ ...queue, isPaused: !enabled }));
   },
   apply: (queues, events) => {
     const changes = new Map<string, Partial<QueueRow>>();
@@ -77,12 +67,6 @@ function changeOf(event: SpooledEvent): (Partial<QueueRow> & { queueName: string
   }
 }
 
-function countsOf(
-  queue: { readonly pending: number; readonly processing: number } | undefined,
-): QueueCounts | undefined {
-  return queue && { pending: queue.pending, processing: queue.processing };
-}
-
 function blank(queueName: string): QueueRow {
   return {
     queueName,
@@ -90,6 +74,6 @@ function blank(queueName: string): QueueRow {
     maxRetries: null,
     defaultTimeout: null,
     rateLimit: null,
-    counts: undefined,
+    counts: { pending: 0, processing: 0, scheduled: 0, completed: 0, deadletter: 0 },
   };
 }

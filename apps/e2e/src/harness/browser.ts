@@ -38,6 +38,7 @@ export class DashboardBrowser {
     const context = await this.browser.newContext({
       baseURL: this.world.host.base(),
       colorScheme: theme,
+      locale: 'en-GB',
       viewport: { width, height },
     });
     const page = await context.newPage();

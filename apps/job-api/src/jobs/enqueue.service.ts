@@ -177,6 +177,14 @@ function bulkJob(caller: Principal, request: BulkRequest, given: unknown): NewJo
 
 export type JobFields = Partial<EnqueueRequest> & Pick<EnqueueRequest, 'payload' | 'priority'>;
 
+/** What a payload calls itself, as far as lists can look for it. */
+function jobTypeOf(payload: unknown): string | null {
+  if (typeof payload !== 'object' || payload === null) return null;
+  const type = (payload as { job_type?: unknown }).job_type;
+  const isName = typeof type === 'string' && type.length >= 1 && type.length <= 255;
+  return isName && type.isWellFormed() && !type.includes('\0') ? type : null;
+}
+
 /** A job as its producer wants it, without origin or dependencies. @throws AppError `PAYLOAD_TOO_LARGE` */
 export function newJob(
   caller: Pick<Principal, 'organizationId' | 'plan'>,
@@ -190,6 +198,7 @@ export function newJob(
     id: uuidv7(),
     queueName,
     payload,
+    jobType: jobTypeOf(fields.payload),
     priority: fields.priority,
     maxRetries: fields.max_retries ?? null,
     timeoutSeconds: fields.timeout_seconds ?? null,

@@ -11,7 +11,9 @@ import {
   type Principal,
 } from '@spooled/contracts';
 import { QueueRepository } from '../queues/store/queue.repository.js';
+import { pageOf, type Page } from './page.js';
 import { requireQueue } from './require-queue.js';
+import { JobLists } from './store/job-lists.js';
 import { JobRepository, type JobDetail, type Scope } from './store/job.repository.js';
 import { ReadyRepository } from './store/ready.repository.js';
 
@@ -26,6 +28,7 @@ export class JobService {
     private readonly jobs: JobRepository,
     private readonly queues: QueueRepository,
     private readonly ready: ReadyRepository,
+    private readonly lists: JobLists,
   ) {}
 
   /** @throws AppError `NOT_FOUND` */
@@ -40,8 +43,9 @@ export class JobService {
     return this.jobs.read(scopeOf(caller), jobId);
   }
 
-  async list(caller: Principal, query: ListQuery): Promise<JobSummary[]> {
-    return this.jobs.list(scopeOf(caller), query);
+  async list(caller: Principal, query: ListQuery): Promise<Page<JobSummary>> {
+    const found = await this.lists.read(scopeOf(caller), { ...query, limit: query.limit + 1 });
+    return pageOf(found, query.limit);
   }
 
   /** @throws AppError `BAD_REQUEST` above 100 ids */
@@ -55,7 +59,7 @@ export class JobService {
     }
     if (ids.length === 0) return [];
     const found = await this.jobs.statuses(scopeOf(caller), ids);
-    return found.map(({ priority: _, scheduled_at: __, ...status }) => status);
+    return found.map(toBatchStatus);
   }
 
   async stats(caller: Principal, queueName: string | undefined): Promise<JobStats> {
@@ -128,6 +132,11 @@ export class JobService {
     const { id, organization_id } = await this.read(caller, jobId);
     return this.jobs.readLog(organization_id, id, page);
   }
+}
+
+function toBatchStatus(summary: JobSummary): BatchStatus {
+  const { priority: _, scheduled_at: __, job_type: ___, last_error: ____, ...status } = summary;
+  return status;
 }
 
 function hasNotBegun(status: JobStatus): boolean {

@@ -32,8 +32,8 @@ export class JobsController {
   }
 
   @Route(jobsApi.list)
-  list({ principal, query }: RequestOf<typeof jobsApi.list>) {
-    return this.jobs.list(principal, query);
+  async list(request: RequestOf<typeof jobsApi.list>) {
+    return answerPage(request, await this.jobs.list(request.principal, request.query));
   }
 
   @Route(jobsApi.stats)

@@ -6,7 +6,7 @@ import { jobReportsMigration } from './0004-job-reports.js';
 import { jobTagsMigration } from './0005-job-tags.js';
 import { auditMigration } from './0006-audit.js';
 import { completionWebhooksMigration } from './0007-completion-webhooks.js';
-import { jobHistoryMigration } from './0008-job-history.js';
+import { historyAndTypesMigration } from './0008-history-and-types.js';
 
 /** Every migration of schema `jobs`, oldest first. */
 export const migrations: readonly Migration[] = [
@@ -17,5 +17,5 @@ export const migrations: readonly Migration[] = [
   jobTagsMigration,
   auditMigration,
   completionWebhooksMigration,
-  jobHistoryMigration,
+  historyAndTypesMigration,
 ];

@@ -8,11 +8,12 @@ import {
   queueChanged,
   queueName as queueNameSchema,
   workersRpc,
+  type ListedQueue,
   type Principal,
   type Queue,
   type QueueConfig,
+  type QueueCounters,
   type QueueStats,
-  type QueueSummary,
 } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
@@ -33,9 +34,14 @@ export class QueueService {
     @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
   ) {}
 
-  async list(caller: Principal): Promise<QueueSummary[]> {
+  async list(caller: Principal): Promise<ListedQueue[]> {
+    const { organizationId } = caller;
     const queues = isUnrestricted(caller) ? null : caller.queues;
-    return this.queues.list(caller.organizationId, queues);
+    const listed = await this.queues.list(organizationId, queues);
+    const names = listed.map(({ queue_name }) => queue_name);
+    const counters = await this.queues.counters(organizationId, names);
+    const byName = new Map(counters.map((each) => [each.queueName, each]));
+    return listed.map((queue) => ({ ...queue, counts: countsOf(byName.get(queue.queue_name)!) }));
   }
 
   /** @throws AppError `VALIDATION_ERROR`, `ACCESS_DENIED`, `NOT_FOUND` */
@@ -198,4 +204,14 @@ function notIdle(found: QueueTraces & { readonly isBusy: boolean }): AppError {
 
 function unknownQueue(): AppError {
   return new AppError('NOT_FOUND', 'Queue not found');
+}
+
+function countsOf({
+  pending,
+  scheduled,
+  processing,
+  completed,
+  deadletter,
+}: QueueCounters): ListedQueue['counts'] {
+  return { pending: pending + scheduled, processing, completed, scheduled, deadletter };
 }

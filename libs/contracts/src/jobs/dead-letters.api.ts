@@ -16,7 +16,6 @@ export const deadLetter = jobSummary.extend({
     .describe(`left out above ${MAX_LISTED_PAYLOAD_BYTES} bytes; read the job then`),
   tags: json,
   timeout_seconds: z.int(),
-  last_error: z.string().nullable(),
   reason: z
     .string()
     .nullable()

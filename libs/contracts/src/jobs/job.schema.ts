@@ -61,6 +61,8 @@ export const jobSummary = z.object({
   retry_count: z.int(),
   attempt: z.int().describe('equal to retry_count'),
   max_retries: z.int(),
+  job_type: z.string().describe('`job_type` of the payload, up to 255 characters; else empty'),
+  last_error: z.string().nullable(),
   created_at: instant,
   scheduled_at: instant.nullable(),
   started_at: instant.nullable(),

@@ -22,6 +22,7 @@ import {
   priority,
   timeoutSeconds,
   workerId,
+  type JobStatus,
 } from './job.schema.js';
 import { historyRoute } from './history.api.js';
 import { whyRoute } from './why.api.js';
@@ -87,11 +88,33 @@ export const jobOrder = z.enum([
 ]);
 export type JobOrder = z.output<typeof jobOrder>;
 
+/** Several with commas between them; unknown ones are ignored. None, or none that is known: any. */
+const statusList = z
+  .string()
+  .default('')
+  .catch('')
+  .transform((value): JobStatus[] => {
+    const named = new Set(value.split(',').map((each) => each.trim()));
+    return jobStatus.options.filter((status) => named.has(status));
+  })
+  .describe('one status, or several with commas between them');
+
 /** Unknown or malformed filter values are ignored, never refused. */
 export const listQuery = z.object({
   queue_name: filterText,
   queue: filterText.describe('alias of queue_name'),
-  status: jobStatus.optional().catch(undefined),
+  status: statusList,
+  q: text(1, 255)
+    .optional()
+    .catch(undefined)
+    .describe(
+      'What a job is called: the beginning of its id, its idempotency key or a tag of it, exactly; or, whatever the case, a ' +
+        'part of the name of its queue or job type (the first five that contain it). The newest 1000 matches, or the ' +
+        'oldest, in the order of their creation.',
+    ),
+  job_type: filterText.describe('`job_type` of the payload, exactly'),
+  created_after: timestamp.optional().catch(undefined).describe('not before this instant'),
+  created_before: timestamp.optional().catch(undefined).describe('before this instant'),
   tag: listTag.optional().catch(undefined),
   limit: limit(100, 50),
   offset,
@@ -180,6 +203,7 @@ export const jobsApi = {
     summary: 'List jobs, newest first.',
     query: listQuery,
     responses: { 200: z.array(jobSummary) },
+    isPaged: true,
   }),
   bulk: route({
     service,

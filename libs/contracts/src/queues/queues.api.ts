@@ -12,7 +12,18 @@ export const queueSummary = z.object({
   rate_limit: z.int().nullable().describe('jobs claimed per second'),
   enabled: z.boolean(),
 });
-export type QueueSummary = z.output<typeof queueSummary>;
+
+/** How many jobs there are in each state, as `queue.stats` tells it from then on. */
+const queueCounts = z.object({
+  pending: z.int().describe('with scheduled ones'),
+  processing: z.int(),
+  completed: z.int(),
+  scheduled: z.int(),
+  deadletter: z.int(),
+});
+
+export const listedQueue = queueSummary.extend({ counts: queueCounts });
+export type ListedQueue = z.output<typeof listedQueue>;
 
 export const queue = queueSummary.extend({
   id: z.string(),
@@ -60,7 +71,7 @@ export const queuesApi = {
     path: '/queues',
     auth: 'key',
     summary: 'List queues by name, implicit ones included.',
-    responses: { 200: z.array(queueSummary) },
+    responses: { 200: z.array(listedQueue) },
   }),
   get: route({
     service,

@@ -10,7 +10,7 @@ const ADMIN_REQUESTS_PER_MINUTE = 60;
 /** What is said to a caller who is known: how much is left, and why not if not. */
 export interface Verdict {
   /** `X-RateLimit-*`, for whatever the answer will be. */
-  readonly headers: Readonly<Record<string, number>>;
+  readonly headers: Readonly<Record<string, number | string>>;
   readonly refusal: AppError | undefined;
 }
 
@@ -48,21 +48,23 @@ export class TrafficControl {
     const { rate_limit_requests_per_second: rate, rate_limit_burst: burst } = plan;
     if (this.#isClosed) {
       return {
-        headers: rateHeaders(this.#organizations.look(organizationId, rate, burst)),
+        headers: rateHeaders(this.#organizations.look(organizationId, rate, burst), 'organization'),
         refusal: closed(),
       };
     }
     if (keyRateLimit === null) {
-      return verdict(this.#organizations.take(organizationId, rate, burst));
+      return verdict(this.#organizations.take(organizationId, rate, burst), 'organization');
     }
     // A key over its own limit must not use up what its organization's other keys need, nor the other way round.
     if (!this.#keys.look(apiKeyId, keyRateLimit, MINUTE_MS).isAllowed) {
-      return verdict(this.#keys.take(apiKeyId, keyRateLimit, MINUTE_MS));
+      return verdict(this.#keys.take(apiKeyId, keyRateLimit, MINUTE_MS), 'api_key');
     }
     const ofOrganization = this.#organizations.take(organizationId, rate, burst);
-    if (!ofOrganization.isAllowed) return verdict(ofOrganization);
+    if (!ofOrganization.isAllowed) return verdict(ofOrganization, 'organization');
     const ofKey = this.#keys.take(apiKeyId, keyRateLimit, MINUTE_MS);
-    return verdict(ofKey.remaining < ofOrganization.remaining ? ofKey : ofOrganization);
+    return ofKey.remaining < ofOrganization.remaining
+      ? verdict(ofKey, 'api_key')
+      : verdict(ofOrganization, 'organization');
   }
 
   get #isClosed(): boolean {
@@ -83,18 +85,25 @@ export function refusal(decision: RateDecision): AppError {
   });
 }
 
-function verdict(decision: RateDecision): Verdict {
+/** What the told limit is counted against. */
+type RateScope = 'organization' | 'api_key';
+
+function verdict(decision: RateDecision, scope: RateScope): Verdict {
   return {
-    headers: rateHeaders(decision),
+    headers: rateHeaders(decision, scope),
     refusal: decision.isAllowed ? undefined : refusal(decision),
   };
 }
 
-function rateHeaders({ limit, remaining, resetAtMs }: RateDecision): Record<string, number> {
+function rateHeaders(
+  { limit, remaining, resetAtMs }: RateDecision,
+  scope: RateScope,
+): Record<string, number | string> {
   return {
     'x-ratelimit-limit': limit,
     'x-ratelimit-remaining': remaining,
     'x-ratelimit-reset': Math.ceil(resetAtMs / 1000),
+    'x-ratelimit-scope': scope,
   };
 }
 

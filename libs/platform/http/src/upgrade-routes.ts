@@ -79,7 +79,7 @@ export class UpgradeRoutes {
   }
 }
 
-function texts(values: Readonly<Record<string, number>>): Record<string, string> {
+function texts(values: Readonly<Record<string, number | string>>): Record<string, string> {
   return Object.fromEntries(Object.entries(values).map(([name, value]) => [name, String(value)]));
 }
 

@@ -358,11 +358,16 @@ describe('who is limited by what', () => {
       const plan = planOf(0.01, 5);
       const limited = key({ organizationId, plan, keyRateLimit: 1 });
       const all: number[] = [];
-      for (let n = 0; n < 6; n += 1) all.push((await asCaller(limited)).status);
+      for (let n = 0; n < 6; n += 1) {
+        const { status, headers } = await asCaller(limited);
+        all.push(status);
+        expect(headers['x-ratelimit-scope']).toBe('api_key');
+      }
       return { left: all, right: (await asCaller(key({ organizationId, plan }))).headers };
     });
     expect(left).toEqual([200, ...Array(5).fill(429)]);
     expect(right['x-ratelimit-remaining']).toBe('3');
+    expect(right['x-ratelimit-scope']).toBe('organization');
   });
 });
 

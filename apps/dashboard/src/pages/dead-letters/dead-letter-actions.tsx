@@ -98,7 +98,7 @@ function useTotal(queueName: string): number {
   if (state.status !== 'ready') return 0;
   return state.value
     .filter((queue) => queueName === '' || queue.queueName === queueName)
-    .reduce((sum, { counts }) => sum + (counts?.deadletter ?? 0), 0);
+    .reduce((sum, { counts }) => sum + (counts.deadletter ?? 0), 0);
 }
 
 function refusalOf(total: number, isTagged: boolean): string | undefined {

@@ -1,62 +1,33 @@
-import { Link } from 'wouter';
+import { lazy, Suspense, useState } from 'react';
 
-import { useStore } from '../../live/store.js';
-import { queuesResource } from '../../live/queues.js';
-import { useResource } from '../../live/use-resource.js';
-import { useSession } from '../../session/session-context.js';
-import { count } from '../../ui/numbers.js';
-import { Card, PageFrame } from '../../ui/page.js';
-import { Empty, Loaded } from '../../ui/states.js';
-import { Table } from '../../ui/table.js';
-import { ClockTime } from '../../ui/time.js';
+import { PageFrame } from '../../ui/page.js';
+import { Loading } from '../../ui/states.js';
+import { Figures } from './figures.js';
+import { windows, type Window } from './history.js';
+import { LiveEvents } from './live-events.js';
+import './overview.css';
+import { WindowChoice } from './window-choice.js';
+import { WorkerActivity } from './worker-activity.js';
+
+/** Charts are half of what the page weighs, and have nothing to show in the first second. */
+const Charts = lazy(async () => ({ default: (await import('./charts.js')).Charts }));
 
 export function Page() {
-  const queues = useResource(queuesResource);
-  const recent = useStore(useSession().activity.recent);
+  const [shown, setShown] = useState<Window>(windows[1]);
   return (
-    <PageFrame title="Overview" description="What happens in your queues, as it happens.">
-      <Card title="Queues" isFlush>
-        <Loaded resource={queues}>
-          {(rows) => (
-            <Table
-              label="Queues"
-              rows={rows}
-              rowKey={({ queueName }) => queueName}
-              columns={[
-                { title: 'Queue', cell: ({ queueName }) => queueName },
-                { title: 'Pending', isNumber: true, cell: ({ counts }) => count(counts?.pending) },
-                {
-                  title: 'Processing',
-                  isNumber: true,
-                  cell: ({ counts }) => count(counts?.processing),
-                },
-              ]}
-            >
-              <Empty title="No queue yet">Enqueue a job, and its queue appears here.</Empty>
-            </Table>
-          )}
-        </Loaded>
-      </Card>
-      <Card title="Live events" isFlush>
-        <Table
-          label="Live events"
-          rows={recent.slice(0, 50)}
-          rowKey={({ id }) => id}
-          columns={[
-            { title: 'Time', cell: ({ timestamp }) => <ClockTime at={timestamp} /> },
-            { title: 'Event', cell: ({ type }) => type },
-            {
-              title: 'Job',
-              cell: ({ data }) =>
-                'jobId' in data && <Link href={`/jobs/${data.jobId}`}>{data.jobId}</Link>,
-            },
-          ]}
-        >
-          <Empty icon="pulse" title="Nothing has happened since you opened this page">
-            The next event appears here by itself.
-          </Empty>
-        </Table>
-      </Card>
+    <PageFrame
+      title="Overview"
+      description="What happens in your queues, as it happens."
+      actions={<WindowChoice shown={shown} onChoice={setShown} />}
+    >
+      <Figures />
+      <Suspense fallback={<Loading label="Loading charts" />}>
+        <Charts shown={shown} />
+      </Suspense>
+      <div className="overview-columns">
+        <LiveEvents />
+        <WorkerActivity />
+      </div>
     </PageFrame>
   );
 }

@@ -49,11 +49,11 @@ export function Page() {
         <Loaded resource={queues}>
           {() => (
             <dl className="queue-figures">
-              <Figure title="Pending" value={row?.counts?.pending} />
-              <Figure title="of these scheduled" value={row?.counts?.scheduled} />
-              <Figure title="Running" value={row?.counts?.processing} />
-              <Figure title="Completed" value={row?.counts?.completed} />
-              <Figure title="Dead letters" value={row?.counts?.deadletter} />
+              <Figure title="Pending" value={row?.counts.pending} />
+              <Figure title="of these scheduled" value={row?.counts.scheduled} />
+              <Figure title="Running" value={row?.counts.processing} />
+              <Figure title="Completed" value={row?.counts.completed} />
+              <Figure title="Dead letters" value={row?.counts.deadletter} />
               <Figure title="In, last minute" value={rate?.created ?? 0} />
               <Figure title="Done, last minute" value={rate?.completed ?? 0} />
             </dl>

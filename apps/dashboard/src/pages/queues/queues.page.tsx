@@ -44,22 +44,22 @@ export function Page() {
                   title: 'State',
                   cell: ({ isPaused }) => <StatusBadge status={isPaused ? 'paused' : 'active'} />,
                 },
-                { title: 'Pending', isNumber: true, cell: ({ counts }) => count(counts?.pending) },
+                { title: 'Pending', isNumber: true, cell: ({ counts }) => count(counts.pending) },
                 {
                   title: 'Running',
                   isNumber: true,
-                  cell: ({ counts }) => count(counts?.processing),
+                  cell: ({ counts }) => count(counts.processing),
                 },
                 {
                   title: 'Dead',
                   isNumber: true,
                   cell: ({ queueName, counts }) =>
-                    counts?.deadletter ? (
+                    counts.deadletter ? (
                       <Link href={`/dead-letters?queue=${encodeURIComponent(queueName)}`}>
                         {count(counts.deadletter)}
                       </Link>
                     ) : (
-                      count(counts?.deadletter)
+                      count(counts.deadletter)
                     ),
                 },
                 {

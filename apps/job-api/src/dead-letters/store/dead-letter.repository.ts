@@ -7,7 +7,7 @@ import { Metrics } from '@spooled/telemetry';
 import { EventsByOrganization, QueuesByOrganization } from '../../jobs/by-organization.js';
 import { statusChanged } from '../../jobs/domain/job-events.js';
 import { toSummary, type Scope, type SummaryRow } from '../../jobs/store/job.repository.js';
-import { tagKind } from '../../jobs/store/tags.js';
+import { rarityOf } from '../../jobs/store/rarity.js';
 import { WorkSignal } from '../../jobs/work-signal.js';
 import { holdCounts } from '../../quotas/quotas.js';
 import { WorkflowProgress } from '../../workflows/store/workflow-progress.js';
@@ -66,7 +66,7 @@ export class DeadLetterRepository {
     const statement = deadLetterSql.list({
       hasQueue: queueName !== null,
       hasScope: scope.queues !== null,
-      tag: await tagKind(this.database, scope.organizationId, tag),
+      tag: await rarityOf(this.database, scope.organizationId, 'tag', tag),
     });
     const values = [scope.organizationId, queueName, scope.queues, tag, limit, offset];
     const rows = await this.database.query<ListRow>([scope.organizationId], statement, values);
@@ -188,7 +188,6 @@ function toDeadLetter(row: ListRow): DeadLetter {
     ...(row.is_short ? { payload: row.payload } : {}),
     tags: row.tags,
     timeout_seconds: row.timeout_seconds,
-    last_error: row.last_error,
     reason: row.reason,
     updated_at: row.updated_at.toISOString(),
   };

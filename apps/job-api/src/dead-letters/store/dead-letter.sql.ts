@@ -3,7 +3,8 @@ import { sql, type Statement } from '@spooled/postgres';
 import { remembered } from '../../jobs/store/attempt.sql.js';
 import { FORGET_BELONGINGS } from '../../jobs/store/forget.sql.js';
 import { SUMMARY } from '../../jobs/store/job.sql.js';
-import { TAGGED, type TagKind } from '../../jobs/store/tags.js';
+import { tagged } from '../../jobs/store/list.sql.js';
+import type { Rarity } from '../../jobs/store/rarity.js';
 
 /** One statement for a named queue and one for all of them: each reads an index of its own in its order. */
 interface ByQueue {
@@ -22,13 +23,13 @@ function byQueue(name: string, statement: (inQueue: string) => string): ByQueue 
 export interface LetterListShape {
   readonly hasQueue: boolean;
   readonly hasScope: boolean;
-  readonly tag: TagKind;
+  readonly tag: Rarity;
 }
 
 /** Where dead letters with a tag are found. */
-const LETTERS: Readonly<Record<TagKind, { from: string; condition: string }>> = {
+const LETTERS: Readonly<Record<Rarity, { from: string; condition: string }>> = {
   none: { from: 'jobs.job_finished s', condition: '$4::text is null' },
-  common: { from: 'jobs.job_finished s', condition: TAGGED },
+  common: { from: 'jobs.job_finished s', condition: tagged('s') },
   rare: {
     from: 'jobs.job_tag t join jobs.job_finished s on s.organization_id = t.organization_id and s.id = t.id',
     condition: 't.organization_id = $1 and t.tag = $4',

@@ -26,6 +26,8 @@ export interface NewJob {
   readonly id: string;
   readonly queueName: string;
   readonly payload: string;
+  /** As the payload names it. */
+  readonly jobType: string | null;
   readonly priority: number;
   /** Null: as the queue says, else as the server says. */
   readonly maxRetries: number | null;
@@ -344,5 +346,6 @@ function columns(jobs: readonly NewJob[]): unknown[][] {
     jobs.map((job) => job.workflowId),
     jobs.map((job) => job.dependencyMode),
     jobs.map((job) => job.waitingOn),
+    jobs.map((job) => job.jobType),
   ];
 }

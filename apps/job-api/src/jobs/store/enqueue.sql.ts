@@ -3,24 +3,24 @@ import { sql } from '@spooled/postgres';
 /**
  * Inserts a batch of jobs: key, body, and the row that is their state. Keys are taken in key order, so two batches
  * with the same keys cannot wait for each other in a ring. Rows whose key is taken already are left out of the answer.
- * $18 and $19 are the server's defaults for retries and time-out.
+ * $19 and $20 are the server's defaults for retries and time-out.
  */
 export const enqueue = sql(
   'jobs.enqueue',
   `
   with input as materialized (
     select i.ord, i.organization_id, i.id, i.queue_name, i.payload, i.priority,
-      coalesce(i.max_retries, q.max_retries, $18::int)::smallint as max_retries,
-      coalesce(i.timeout_seconds, q.default_timeout, $19::int) as timeout_seconds,
+      coalesce(i.max_retries, q.max_retries, $19::int)::smallint as max_retries,
+      coalesce(i.timeout_seconds, q.default_timeout, $20::int) as timeout_seconds,
       i.tags, i.completion_webhook, i.completion_webhook_secret, i.idempotency_key,
-      i.scheduled_at, i.expires_at, i.parent_job_id, i.workflow_id, i.dependency_mode, i.waiting_on,
+      i.scheduled_at, i.expires_at, i.parent_job_id, i.workflow_id, i.dependency_mode, i.waiting_on, i.job_type,
       case when i.waiting_on is null and i.scheduled_at > now() then 'scheduled' else 'pending' end as status
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::json[], $5::smallint[], $6::int[], $7::int[], $8::jsonb[],
       $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[],
-      $17::smallint[]) with ordinality
+      $17::smallint[], $18::text[]) with ordinality
       as i(organization_id, id, queue_name, payload, priority, max_retries, timeout_seconds, tags,
         completion_webhook, completion_webhook_secret, idempotency_key, scheduled_at, expires_at, parent_job_id, workflow_id,
-        dependency_mode, waiting_on, ord)
+        dependency_mode, waiting_on, job_type, ord)
     left join jobs.queue q on q.organization_id = i.organization_id and q.queue_name = i.queue_name
   ),
   keyed as (
@@ -35,9 +35,9 @@ export const enqueue = sql(
   ),
   bodies as (
     insert into jobs.job (organization_id, id, queue_name, payload, max_retries, timeout_seconds, tags, parent_job_id,
-      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, created_at)
+      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, job_type, created_at)
     select organization_id, id, queue_name, payload, max_retries, timeout_seconds, tags, parent_job_id,
-      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, now()
+      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, job_type, now()
     from fresh order by ord
   ),
   tagged as (

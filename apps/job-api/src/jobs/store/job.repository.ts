@@ -5,7 +5,6 @@ import {
   type Job,
   type JobStatus,
   type JobSummary,
-  type ListQuery,
   type PlanLimits,
 } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
@@ -21,7 +20,6 @@ import { WorkSignal } from '../work-signal.js';
 import { Children } from './children.js';
 import * as jobSql from './job.sql.js';
 import { QueueHeads } from './queue-heads.js';
-import { tagKind } from './tags.js';
 
 /** Whose jobs, and which queues of theirs: null = all. */
 export interface Scope {
@@ -59,21 +57,6 @@ export class JobRepository {
   async statuses(scope: Scope, ids: readonly string[]): Promise<JobSummary[]> {
     const rows = await this.#query<SummaryRow>(scope, jobSql.statuses, [ids.filter(isUuid)]);
     return rows.map(toSummary);
-  }
-
-  async list(scope: Scope, query: ListQuery): Promise<JobSummary[]> {
-    const { status, order_by, order_dir, tag, limit, offset } = query;
-    const queueName = query.queue_name ?? query.queue ?? null;
-    const statement = jobSql.list({
-      status,
-      order: order_by,
-      direction: order_dir,
-      hasScope: scope.queues !== null,
-      hasQueue: queueName !== null,
-      tag: await tagKind(this.database, scope.organizationId, tag ?? null),
-    });
-    const values = [queueName, tag ?? null, limit, offset];
-    return (await this.#query<SummaryRow>(scope, statement, values)).map(toSummary);
   }
 
   async snapshot(
@@ -191,6 +174,7 @@ export interface SummaryRow {
   readonly completed_at: Date | null;
   readonly last_error: string | null;
   readonly updated_at: Date;
+  readonly job_type: string | null;
 }
 
 interface DetailRow extends SummaryRow {
@@ -231,6 +215,8 @@ export function toSummary(row: SummaryRow): JobSummary {
     retry_count: row.retry_count,
     attempt: row.retry_count,
     max_retries: row.max_retries,
+    job_type: row.job_type ?? '',
+    last_error: row.last_error,
     created_at: row.created_at.toISOString(),
     scheduled_at: wire(row.scheduled_at),
     started_at: wire(row.started_at),

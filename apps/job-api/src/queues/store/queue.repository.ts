@@ -5,11 +5,11 @@ import {
   MAX_QUEUE_SETTINGS_BYTES,
   quotaRefusal,
   type AuditActor,
+  type ListedQueue,
   type PlanLimits,
   type Queue,
   type QueueConfig,
   type QueueCounters,
-  type QueueSummary,
 } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
 import { Database, type Transaction } from '@spooled/postgres';
@@ -43,7 +43,10 @@ export class QueueRepository {
   ) {}
 
   /** Names in `queues` only; null = all. */
-  async list(organizationId: string, queues: readonly string[] | null): Promise<QueueSummary[]> {
+  async list(
+    organizationId: string,
+    queues: readonly string[] | null,
+  ): Promise<Omit<ListedQueue, 'counts'>[]> {
     const rows = await this.database.query<ListRow>([organizationId], queueSql.list, [
       organizationId,
       queues,

@@ -1,7 +1,7 @@
 import type { Migration } from '@spooled/postgres';
 
-export const jobHistoryMigration: Migration = {
-  name: '0008-job-history',
+export const historyAndTypesMigration: Migration = {
+  name: '0008-history-and-types',
   up: `
 -- How a job left a state that its own row tells of no more, because it became pending again: a row per try that was not
 -- the last. A job that runs through at once has none (docs/adr/0027). \`rev\` is that of the transition it left by.
@@ -26,5 +26,9 @@ create policy tenant on jobs.job_attempt to spooled_jobs
   using ((organization_id = any ((select current_setting('app.orgs')::uuid[])::uuid[])) is true);
 create policy maintenance on jobs.job_attempt to spooled_jobs_maintenance using (true);
 grant select, insert, update, delete on jobs.job_attempt to spooled_jobs, spooled_jobs_maintenance;
+
+-- What the payload calls itself, which clients look for. Of jobs that were there before it is not known.
+alter table jobs.job add column job_type text;
+create index job_by_type on jobs.job (organization_id, job_type, id) where job_type is not null;
 `,
 };
