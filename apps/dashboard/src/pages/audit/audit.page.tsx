@@ -147,7 +147,7 @@ function Actor({ entry: { actorType, actorId } }: { readonly entry: Entry }) {
   if (actorId === null) return <>{actorType}</>;
   return (
     <span title={actorId}>
-      key <span className="mono">{actorId.slice(0, 8)}</span>
+      key <span className="mono">…{actorId.slice(-12)}</span>
     </span>
   );
 }

@@ -1,9 +1,9 @@
 import { useState } from 'react';
-import { Link } from 'wouter';
 
 import { queuesResource } from '../../live/queues.js';
 import { useResource } from '../../live/use-resource.js';
 import { InputField } from '../../ui/form.js';
+import { JobLink } from '../../ui/job-link.js';
 import { Card, PageFrame } from '../../ui/page.js';
 import { pageOf, Pager } from '../../ui/pager.js';
 import { Empty, Loaded } from '../../ui/states.js';
@@ -153,11 +153,7 @@ function Letters({
         },
         {
           title: 'Job',
-          cell: ({ id }) => (
-            <Link href={`/jobs/${id}`} className="mono" title={id}>
-              {id.slice(0, 8)}
-            </Link>
-          ),
+          cell: ({ id }) => <JobLink id={id} />,
         },
         { title: 'Queue', cell: ({ queueName }) => queueName },
         {

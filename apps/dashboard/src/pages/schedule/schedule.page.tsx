@@ -13,6 +13,7 @@ import {
 } from '../../parts/schedule-actions.js';
 import { CronText } from '../../parts/schedule-text.js';
 import { StatusBadge } from '../../ui/badge.js';
+import { JobLink } from '../../ui/job-link.js';
 import { Card, PageFrame } from '../../ui/page.js';
 import { Empty, Loaded } from '../../ui/states.js';
 import { Table } from '../../ui/table.js';
@@ -72,14 +73,7 @@ export function Page() {
                 { title: 'Fired', cell: ({ startedAt }) => <Ago at={startedAt} /> },
                 {
                   title: 'Job',
-                  cell: ({ jobId }) =>
-                    jobId === null ? (
-                      '–'
-                    ) : (
-                      <Link href={`/jobs/${jobId}`} className="mono" title={jobId}>
-                        {jobId.slice(0, 8)}
-                      </Link>
-                    ),
+                  cell: ({ jobId }) => (jobId === null ? '–' : <JobLink id={jobId} />),
                 },
                 {
                   title: 'Job is',

@@ -8,6 +8,7 @@ import { workersResource, type WorkerRow } from '../../live/workers.js';
 import { useSession } from '../../session/session-context.js';
 import { ActionButton } from '../../ui/action.js';
 import { StatusBadge } from '../../ui/badge.js';
+import { JobLink } from '../../ui/job-link.js';
 import { useFilter } from '../../ui/url-filter.js';
 import { count } from '../../ui/numbers.js';
 import { Card, PageFrame } from '../../ui/page.js';
@@ -141,12 +142,10 @@ function Heard({ worker: { status, lastHeartbeat } }: { readonly worker: WorkerR
 
 function HeldJobs({ ids }: { readonly ids: readonly string[] }) {
   if (ids.length === 0) return <>–</>;
-  const [first, ...more] = ids;
+  const [first = '', ...more] = ids;
   return (
     <>
-      <Link href={`/jobs/${first}`} className="mono">
-        {first?.slice(0, 8)}
-      </Link>
+      <JobLink id={first} />
       {more.length > 0 && ` and ${more.length} more`}
     </>
   );

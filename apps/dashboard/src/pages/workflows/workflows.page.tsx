@@ -56,7 +56,7 @@ export function Page() {
                   {
                     title: 'Name',
                     cell: ({ id, name }) => (
-                      <Link href={`/workflows/${id}`}>{name ?? `new, ${id.slice(0, 8)}`}</Link>
+                      <Link href={`/workflows/${id}`}>{name ?? `new, …${id.slice(-12)}`}</Link>
                     ),
                   },
                   { title: 'Status', cell: (row) => <StatusBadge status={row.status} /> },
