@@ -67,9 +67,20 @@ export class Http {
   async call<G extends keyof Routes, R extends keyof Routes[G] & string>(
     group: G,
     name: R,
+    parts?: RequestParts,
+    options?: CallOptions,
+  ): Promise<Answer<G, R>> {
+    const text = await this.text(group, name, parts, options);
+    return (text === '' ? undefined : toCamelCase(parsed(text))) as Answer<G, R>;
+  }
+
+  /** The same, with the answer as it was written. */
+  async text<G extends keyof Routes, R extends keyof Routes[G] & string>(
+    group: G,
+    name: R,
     parts: RequestParts = {},
     options: CallOptions = {},
-  ): Promise<Answer<G, R>> {
+  ): Promise<string> {
     const { params = {}, query, body, rawBody, headers = {} } = parts;
     const [method = '', template = ''] = String(routes[group][name]).split(' ');
     const path = template.replace(/:(\w+)/g, (_, key: string) => pathSegment(key, params[key]));
@@ -80,8 +91,7 @@ export class Http {
     const isSafe = parts.isRepeatable === true || method !== 'POST';
     const credential = parts.isPublic ? undefined : this.options.credential;
     const once = () => this.once(url, request, credential, options);
-    const text = await (parts.isProbe ? once() : this.repeated(isSafe, options.signal, once));
-    return (text === '' ? undefined : toCamelCase(parsed(text))) as Answer<G, R>;
+    return parts.isProbe ? once() : this.repeated(isSafe, options.signal, once);
   }
 
   /** Opens a stream. Its limit is until the head of the answer; the signal ends it at any time. */

@@ -2,7 +2,7 @@ import type { ReactNode } from 'react';
 
 export interface Column<T> {
   readonly title: string;
-  /** Shown in the place of the title. */
+  /** Instead of the title at the head. */
   readonly head?: ReactNode;
   readonly cell: (row: T) => ReactNode;
   /** Right-aligned, in figures of one width. */
@@ -30,9 +30,9 @@ export function Table<T>({
       <table className="table">
         <thead>
           <tr>
-            {columns.map(({ title, head, isNumber }) => (
+            {columns.map(({ title, head = title, isNumber }) => (
               <th key={title} scope="col" className={isNumber ? 'number' : undefined}>
-                {head ?? title}
+                {head}
               </th>
             ))}
           </tr>

@@ -41,6 +41,11 @@ export class JobsResource {
     return this.http.call('jobs', 'get', { params: { id } }, options);
   }
 
+  /** The answer as it was written: a JavaScript number cannot hold every number that JSON can. */
+  getText(id: string, options?: CallOptions): Promise<string> {
+    return this.http.text('jobs', 'get', { params: { id } }, options);
+  }
+
   /** Why the job is not running, or what has become of it: a sentence, and the numbers behind it. */
   why(id: string, options?: CallOptions) {
     return this.http.call('jobs', 'why', { params: { id } }, options);

@@ -7,6 +7,7 @@ import { useResource } from '../../live/use-resource.js';
 import { AsOf } from '../../ui/as-of.js';
 import { FormValues } from '../../ui/form-values.js';
 import { InputField, Options } from '../../ui/form.js';
+import { JsonView } from '../../ui/json-view.js';
 import { Card, PageFrame } from '../../ui/page.js';
 import { pageOf, Pager } from '../../ui/pager.js';
 import { Empty, Loaded } from '../../ui/states.js';
@@ -124,7 +125,7 @@ function Filters({
   });
   return (
     <form
-      className="filters"
+      className="filter-row"
       role="search"
       onSubmit={(event) => {
         event.preventDefault();
@@ -157,9 +158,7 @@ function Details({ details }: { readonly details: Entry['details'] }) {
   return (
     <details>
       <summary>Show</summary>
-      <pre className="json" tabIndex={0}>
-        {JSON.stringify(details, null, 2)}
-      </pre>
+      <JsonView label="Details" json={JSON.stringify(details)} />
     </details>
   );
 }

@@ -52,7 +52,7 @@ export function Page() {
       }
     >
       <Card>
-        <div className="filters" role="search">
+        <div className="filter-row" role="search">
           <QueueFilter
             queueName={queueName}
             names={queueNames}

@@ -8,6 +8,7 @@ import { useResource } from '../../live/use-resource.js';
 import { workersResource } from '../../live/workers.js';
 import { ConfigureQueue, DeleteQueue, PauseOrResume } from '../../parts/queue-actions.js';
 import { StatusBadge } from '../../ui/badge.js';
+import { JsonView } from '../../ui/json-view.js';
 import { count } from '../../ui/numbers.js';
 import { Card, PageFrame } from '../../ui/page.js';
 import { Empty, Loaded } from '../../ui/states.js';
@@ -82,9 +83,7 @@ export function Page() {
                 <>
                   <dt>Settings</dt>
                   <dd>
-                    <pre className="json" tabIndex={0}>
-                      {JSON.stringify(settings, null, 2)}
-                    </pre>
+                    <JsonView label="Settings" json={JSON.stringify(settings)} />
                   </dd>
                 </>
               )}

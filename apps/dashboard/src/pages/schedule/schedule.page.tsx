@@ -14,6 +14,7 @@ import {
 import { CronText } from '../../parts/schedule-text.js';
 import { StatusBadge } from '../../ui/badge.js';
 import { JobLink } from '../../ui/job-link.js';
+import { JsonView } from '../../ui/json-view.js';
 import { Card, PageFrame } from '../../ui/page.js';
 import { Empty, Loaded } from '../../ui/states.js';
 import { Table } from '../../ui/table.js';
@@ -126,9 +127,7 @@ function Facts({ schedule }: { readonly schedule: Schedule }) {
       </dd>
       <dt>Payload</dt>
       <dd>
-        <pre className="json" tabIndex={0}>
-          {JSON.stringify(payloadTemplate, null, 2)}
-        </pre>
+        <JsonView label="Payload" json={JSON.stringify(payloadTemplate)} />
       </dd>
     </dl>
   );

@@ -7,6 +7,7 @@ import { useSession } from '../../session/session-context.js';
 import { ActionButton } from '../../ui/action.js';
 import { AsOf } from '../../ui/as-of.js';
 import { StatusBadge } from '../../ui/badge.js';
+import { JsonView } from '../../ui/json-view.js';
 import { count } from '../../ui/numbers.js';
 import { Card } from '../../ui/page.js';
 import { Empty, Loaded } from '../../ui/states.js';
@@ -79,14 +80,11 @@ function Content({ delivery: { payload, responseBody } }: { readonly delivery: D
   return (
     <details>
       <summary>Show</summary>
-      <p className="muted">Sent</p>
-      <pre className="json" tabIndex={0}>
-        {JSON.stringify(payload, null, 2)}
-      </pre>
+      <JsonView label="Sent" json={JSON.stringify(payload)} />
       {responseBody !== null && responseBody !== '' && (
         <>
           <p className="muted">Answered</p>
-          <pre className="json" tabIndex={0}>
+          <pre className="log" tabIndex={0}>
             {responseBody}
           </pre>
         </>

@@ -29,7 +29,7 @@ export function Page() {
   return (
     <PageFrame title="Workflows" description="Jobs that wait for each other.">
       <Card>
-        <div className="filters" role="search">
+        <div className="filter-row" role="search">
           <label className="field">
             Status
             <select

@@ -1,0 +1,62 @@
+import type { Query } from '@spooled/sdk';
+
+export const statuses = [
+  'pending',
+  'scheduled',
+  'processing',
+  'completed',
+  'deadletter',
+  'cancelled',
+] as const;
+export type Status = (typeof statuses)[number];
+
+/** What is looked for; all of it is in the URL, so that a link to it can be shared. */
+export interface Filters {
+  readonly q: string;
+  readonly queue: string;
+  readonly tag: string;
+  /** None: any. */
+  readonly statuses: readonly Status[];
+  /** From 0. */
+  readonly page: number;
+}
+
+export const PAGE_SIZE = 50;
+
+export function readFilters(search: URLSearchParams): Filters {
+  const named = (search.get('status') ?? '').split(',');
+  return {
+    q: search.get('q') ?? '',
+    queue: search.get('queue') ?? '',
+    tag: search.get('tag') ?? '',
+    statuses: statuses.filter((status) => named.includes(status)),
+    page: Math.max(0, Number.parseInt(search.get('page') ?? '1', 10) - 1 || 0),
+  };
+}
+
+export function writeFilters({ q, queue, tag, statuses: wanted, page }: Filters): URLSearchParams {
+  const given = {
+    q,
+    queue,
+    tag,
+    status: wanted.join(','),
+    page: page === 0 ? '' : String(page + 1),
+  };
+  return new URLSearchParams(Object.entries(given).filter(([, value]) => value !== ''));
+}
+
+/** One more than is shown says whether there is a next page. */
+export function toQuery({ q, queue, tag, statuses: wanted, page }: Filters): Query<'jobs', 'list'> {
+  return {
+    ...(q !== '' && { q }),
+    ...(queue !== '' && { queueName: queue }),
+    ...(tag !== '' && { tag }),
+    ...(wanted.length > 0 && { status: [...wanted] }),
+    limit: PAGE_SIZE + 1,
+    offset: page * PAGE_SIZE,
+  };
+}
+
+export function hasFilter({ q, queue, tag, statuses: wanted }: Filters): boolean {
+  return q !== '' || queue !== '' || tag !== '' || wanted.length > 0;
+}
