@@ -14,7 +14,6 @@ import {
 import { useReadOnlyReason } from '../session/session-context.js';
 import { ActionTrigger, Dialog } from './action.js';
 import { FieldError, FormValues } from './form-values.js';
-import './form.css';
 import { adviceOn } from './states.js';
 import { tell } from './toasts.js';
 

@@ -67,6 +67,7 @@ export function Page() {
                 { title: 'Good until', cell: ({ expiresAt }) => <Ago at={expiresAt} /> },
                 {
                   title: 'Actions',
+                  isNumber: true,
                   cell: (key) =>
                     key.isActive && (
                       <div className="row-actions">

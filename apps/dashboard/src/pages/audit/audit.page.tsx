@@ -83,7 +83,9 @@ export function Page() {
                 { title: 'Action', cell: ({ action }) => <code>{action}</code> },
                 {
                   title: 'What',
-                  cell: ({ target }) => <span className="mono">{target ?? 'the whole'}</span>,
+                  cell: ({ target }) => (
+                    <span className="mono">{target ?? 'the organization'}</span>
+                  ),
                 },
                 { title: 'Details', cell: ({ details }) => <Details details={details} /> },
               ]}

@@ -75,16 +75,25 @@ export function Page() {
               <dd>{count(row?.defaultTimeout)} s</dd>
               <dt>Started per second, at most</dt>
               <dd>{row?.rateLimit == null ? 'no limit' : count(row.rateLimit)}</dd>
-              <dt>Created</dt>
-              <dd>
-                <Ago at={createdAt} />
-              </dd>
-              {Object.keys(settings).length > 0 && (
+              {isImplicit(settings) ? (
                 <>
-                  <dt>Settings</dt>
+                  <dt>Configuration</dt>
+                  <dd>none of its own: these are the defaults</dd>
+                </>
+              ) : (
+                <>
+                  <dt>Created</dt>
                   <dd>
-                    <JsonView label="Settings" json={JSON.stringify(settings)} />
+                    <Ago at={createdAt} />
                   </dd>
+                  {Object.keys(settings).length > 0 && (
+                    <>
+                      <dt>Settings</dt>
+                      <dd>
+                        <JsonView label="Settings" json={JSON.stringify(settings)} />
+                      </dd>
+                    </>
+                  )}
                 </>
               )}
             </dl>
@@ -114,6 +123,11 @@ export function Page() {
       </Card>
     </PageFrame>
   );
+}
+
+/** The server's mark of a queue that nobody configured. */
+function isImplicit(settings: Readonly<Record<string, unknown>>): boolean {
+  return settings['implicit'] === true;
 }
 
 function Figure({ title, value }: { readonly title: string; readonly value: number | undefined }) {

@@ -74,6 +74,7 @@ export function Page() {
                 },
                 {
                   title: 'Actions',
+                  isNumber: true,
                   cell: (queue) => (
                     <div className="row-actions">
                       <PauseOrResume queue={queue} />

@@ -49,6 +49,7 @@ export function Page() {
                 { title: 'Next', cell: (schedule) => <NextFire schedule={schedule} /> },
                 {
                   title: 'Actions',
+                  isNumber: true,
                   cell: (schedule) => (
                     <div className="row-actions">
                       <TriggerSchedule schedule={schedule} />

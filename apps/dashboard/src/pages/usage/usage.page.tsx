@@ -81,7 +81,9 @@ function Used({ title, item }: { readonly title: string; readonly item: Item }) 
     <div>
       <dt>{title}</dt>
       <dd className="tabular">
-        {count(current)} <span className="muted">{of}</span>
+        <span>
+          {count(current)} <span className="muted">{of}</span>
+        </span>
         <Meter percentage={percentage ?? 0} />
       </dd>
     </div>

@@ -50,6 +50,7 @@ export function Deliveries({ webhookId }: { readonly webhookId: string }) {
               { title: 'Content', cell: (delivery) => <Content delivery={delivery} /> },
               {
                 title: 'Actions',
+                isNumber: true,
                 cell: ({ id, status }) => (
                   <div className="row-actions">
                     <ActionButton

@@ -60,6 +60,7 @@ export function Page() {
                 },
                 {
                   title: 'Actions',
+                  isNumber: true,
                   cell: (webhook) => (
                     <div className="row-actions">
                       <TestWebhook webhook={webhook} onChanged={listed.reload} />

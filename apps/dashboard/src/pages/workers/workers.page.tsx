@@ -103,6 +103,7 @@ export function Page() {
                 { title: 'Heard', cell: (worker) => <Heard worker={worker} /> },
                 {
                   title: 'Actions',
+                  isNumber: true,
                   cell: ({ id, hostname, status }) =>
                     status !== 'offline' && (
                       <div className="row-actions">

@@ -32,6 +32,7 @@ export function Graph({ workflow }: { readonly workflow: WorkflowView }) {
   const shape = jobs.map(({ id }) => id).join();
   // eslint-disable-next-line react-hooks/exhaustive-deps
   const places = useMemo(() => placesOf({ jobs, dependencies }), [shape, dependencies]);
+  const lastRow = Math.max(0, ...[...places.values()].map(({ row }) => row));
   const nodes = jobs.map<JobNode>((job) => {
     const { column, row } = places.get(job.id) ?? { column: 0, row: 0 };
     const position = { x: column * STEP.x, y: row * STEP.y };
@@ -48,7 +49,7 @@ export function Graph({ workflow }: { readonly workflow: WorkflowView }) {
     focusable: false,
   }));
   return (
-    <div className="graph" data-testid="workflow-graph">
+    <div className="graph" style={{ blockSize: `min(60vh, ${(lastRow + 2) * STEP.y}px)` }}>
       <ReactFlow
         nodes={nodes}
         edges={edges}
