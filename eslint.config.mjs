@@ -66,6 +66,8 @@ function boundaries({ isTest }) {
         arrow('type:sdk', 'type:contracts'),
         // A page is a client like any other.
         arrow('type:dashboard', 'type:contracts', 'type:sdk'),
+        // What it can do, every client can.
+        arrow('type:cli', 'type:contracts', 'type:sdk'),
         // Black box: it may know what clients know, and how to start servers.
         arrow('type:e2e', 'type:contracts', 'type:sdk', 'type:testing'),
       ],
@@ -84,6 +86,11 @@ const bans = {
     regex: '^@nats-io/',
     message:
       'Only platform/nats and platform/event-log know the client, so that every message is checked.',
+  },
+  tracer: {
+    regex: '^@opentelemetry/',
+    message:
+      'Only platform/telemetry knows the tracer, so that nothing of it runs unless it is wanted.',
   },
   schemas: {
     regex: '^(@spooled/contracts|zod)(/|$)',
@@ -202,14 +209,18 @@ export default defineConfig(
   },
 
   // What may be imported where.
-  zone(['**/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'sql']),
-  zone(['**/*.sql.ts'], ['postgresDriver', 'natsClient', 'testing']),
-  zone(['libs/platform/postgres/**/*.ts'], ['natsClient', 'testing']),
-  zone(['libs/platform/nats/**/*.ts'], ['postgresDriver', 'testing', 'sql']),
-  zone(['libs/platform/event-log/**/*.ts'], ['postgresDriver', 'testing']),
+  zone(['**/*.ts'], ['postgresDriver', 'natsClient', 'tracer', 'testing', 'sql']),
+  zone(['**/*.sql.ts'], ['postgresDriver', 'natsClient', 'tracer', 'testing']),
+  zone(['libs/platform/postgres/**/*.ts'], ['natsClient', 'tracer', 'testing']),
+  zone(['libs/platform/nats/**/*.ts'], ['postgresDriver', 'tracer', 'testing', 'sql']),
+  zone(['libs/platform/event-log/**/*.ts'], ['postgresDriver', 'tracer', 'testing']),
+  zone(['libs/platform/telemetry/**/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'sql']),
   // Servers are told to be ready by the driver itself; no service's statement passes here.
   zone(['libs/platform/embedded/**/*.ts'], ['natsClient', 'testing']),
-  zone(['apps/*/src/**/store/*.ts'], ['postgresDriver', 'natsClient', 'testing', 'storeOutwards']),
+  zone(
+    ['apps/*/src/**/store/*.ts'],
+    ['postgresDriver', 'natsClient', 'tracer', 'testing', 'storeOutwards'],
+  ),
   zone(['apps/*/src/**/domain/*.ts'], ['impureDomain']),
   zone(
     ['libs/sdk/src/**/*.ts'],
@@ -219,6 +230,10 @@ export default defineConfig(
     ['apps/dashboard/src/**/*.{ts,tsx}'],
     ['postgresDriver', 'natsClient', 'testing', 'schemas', 'nodeOnly'],
   ),
+  // Entries of the client that no browser loads.
+  zone(['libs/sdk/src/grpc.ts', 'libs/sdk/src/testing.ts'], ['schemas', 'testing']),
+  // The doctor looks at them as an operator would, from outside.
+  zone(['apps/cli/src/doctor/*.ts'], ['testing']),
   // Tests look at the database and the bus from outside, as an operator would.
   zone(tests, []),
 
@@ -226,7 +241,7 @@ export default defineConfig(
   { ...reactHooks.configs.flat.recommended, files: ['apps/dashboard/src/**/*.{ts,tsx}'] },
   {
     files: ['libs/sdk/src/**/*.ts'],
-    ignores: tests,
+    ignores: [...tests, 'libs/sdk/src/testing.ts'],
     rules: {
       // The client runs in browsers too.
       'no-restricted-globals': ['error', 'process', 'Buffer', 'setImmediate', 'global'],
@@ -237,7 +252,9 @@ export default defineConfig(
     files: [
       'libs/platform/config/**/*.ts',
       'libs/platform/embedded/**/*.ts',
+      'libs/sdk/src/testing.ts',
       'apps/standalone/src/**/*.ts',
+      'apps/cli/src/environment.ts',
       ...tests,
     ],
     rules: { 'no-restricted-properties': 'off' },

@@ -8,6 +8,7 @@ export default {
   transform: { '^.+\\.ts$': ['@swc/jest'] },
   moduleNameMapper: {
     '^@spooled/(contracts|sdk)$': '<rootDir>/libs/$1/src/index.ts',
+    '^@spooled/sdk/testing$': '<rootDir>/libs/sdk/src/testing.ts',
     '^@spooled/(config|telemetry|runtime|postgres|nats|http|access|grpc|audit|event-log|outbound|embedded|testing)$':
       '<rootDir>/libs/platform/$1/src/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

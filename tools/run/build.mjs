@@ -39,7 +39,9 @@ function projectDirectories() {
 
 /** Names, sizes and times of everything that a build reads. */
 function fingerprint(projects) {
-  const shared = ['.swcrc', 'nx.json', 'tools/build.mjs'].map((file) => path.join(root, file));
+  const shared = ['.swcrc', 'nx.json', 'tools/build.mjs', 'apps/cli/build.mjs'].map((file) =>
+    path.join(root, file),
+  );
   const sources = projects.flatMap((project) =>
     readdirSync(project, { recursive: true })
       .filter((name) => builtFrom.test(name) && !name.endsWith('.spec.ts'))

@@ -1,10 +1,11 @@
 /** The page of the published client does what it says, with the packages as they are built. */
 import { execFile } from 'node:child_process';
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, mkdtemp, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 
-import { onCleanUp, spawnProcess } from '@spooled/testing';
+import { eventually, onCleanUp, spawnProcess } from '@spooled/testing';
 
 import { root } from './harness/host.js';
 import { World, type Organization } from './harness/world.js';
@@ -25,12 +26,19 @@ async function snippets(): Promise<string[]> {
 }
 
 /** In the repository, where the package is found by its name. */
-async function run(name: string, code: string) {
+async function run(name: string, code: string, further: Readonly<Record<string, string>> = {}) {
   const file = path.join(root, 'node_modules', `.spooled-${name}-${process.pid}.mjs`);
   await writeFile(file, code);
   onCleanUp(() => rm(file));
-  const env = { BASE: world.host.base(), API_KEY: organization.key };
+  const grpcUrl = `http://${world.host.grpcAddress('/jobs')}`;
+  const env = { BASE: world.host.base(), API_KEY: organization.key, GRPC: grpcUrl, ...further };
   return spawnProcess({ command: process.execPath, args: [file], env });
+}
+
+/** Whose command line mentions the directory. */
+async function processesOf(directory: string): Promise<string[]> {
+  const { stdout } = await promisify(execFile)('ps', ['-A', '-o', 'args=']);
+  return stdout.split('\n').filter((line) => line.includes(directory));
 }
 
 it('shows a job live in ten lines', async () => {
@@ -51,9 +59,49 @@ it('shows events by handler', async () => {
   program.kill('SIGKILL');
 });
 
+it('shows a worker that jobs are pushed to', async () => {
+  const code = (await snippets()).find((each) => each.includes("'grpc'")) ?? '';
+  const program = await run('pushed', code);
+  const id = await organization.client.enqueue('reports', { payload: { month: 'May' } });
+  await program.waitForLine(new RegExp(`^${id} { month: 'May' }$`), 15_000);
+  program.kill('SIGKILL');
+});
+
+it('shows a server for tests', async () => {
+  const code = (await snippets()).find((each) => each.includes('startSpooled')) ?? '';
+  const program = await run('server', code);
+  expect(await program.exited).toEqual({ code: 0, signal: null });
+  expect(program.lines).toEqual(['pending']);
+}, 120_000);
+
+it('leaves no server behind when the test process is killed', async () => {
+  const code = `
+    import { startSpooled } from '@spooled/sdk/testing';
+    const { url } = await startSpooled();
+    console.log('at', url);
+    setInterval(() => undefined, 1000);`;
+  const directory = await mkdtemp(path.join(tmpdir(), 'spooled-e2e-'));
+  await chmod(directory, 0o755);
+  onCleanUp(() => rm(directory, { recursive: true, force: true }));
+  const program = await run('killed', code, { TMPDIR: directory });
+  const [, url = ''] = await program.waitForLine(/^at (http.*)$/, 60_000);
+  expect(await processesOf(directory)).not.toEqual([]);
+  program.kill('SIGKILL');
+  await eventually(
+    async () => {
+      await expect(fetch(url)).rejects.toThrow();
+      expect(await processesOf(directory)).toEqual([]);
+      expect((await readdir(directory)).filter((name) => !name.endsWith('.sock'))).toEqual([]);
+    },
+    { timeoutMs: 30_000, intervalMs: 200 },
+  );
+}, 120_000);
+
 it('can be required, too', async () => {
   const code =
     "const { SpooledClient } = require('@spooled/sdk'); console.log(typeof SpooledClient)";
   const { stdout } = await promisify(execFile)(process.execPath, ['-e', code], { cwd: root });
   expect(stdout).toBe('function\n');
+  const built = await readFile(path.join(root, 'libs/sdk/dist/index.cjs'), 'utf8');
+  expect(built).toContain('import("./grpc.js")');
 });

@@ -308,3 +308,112 @@ it('cannot be started without a handler, twice, or without being let in', async 
   await expect(refused.start()).rejects.toBeInstanceOf(AuthenticationError);
   expect(refused.getState()).toBe('error');
 });
+
+describe('pushed jobs over gRPC', () => {
+  const grpc = (address = world.host.grpcAddress('/jobs')) =>
+    ({ transport: 'grpc', grpcUrl: `http://${address}` }) as const;
+
+  it('works as over HTTP, with payloads and results that are no objects too', async () => {
+    const { worker, queueName, names } = await start(async (context) => {
+      await context.progress(50);
+      context.log('info', 'working');
+      if (context.payload === 'fail' && context.retryCount === 0) throw new Error('not yet');
+      return context.payload;
+    }, grpc());
+    const payloads = [
+      { nested: { list: [1, null, 'a'], isTrue: true } },
+      'text',
+      { value: 7 },
+      'fail',
+    ];
+    const ids = await Promise.all(payloads.map((payload) => create(queueName, payload)));
+    const jobs = await Promise.all(ids.map((id) => client.jobs.wait(id)));
+    expect(jobs.map(({ result }) => result)).toEqual(payloads);
+    expect(jobs.map(({ retryCount }) => retryCount)).toEqual([0, 0, 0, 1]);
+    expect(await client.jobs.logs(ids[0] ?? '')).toMatchObject([{ line: '[info] working' }]);
+    await worker.stop();
+    expect(names().at(-1)).toBe('stopped');
+    expect(await client.jobs.get(await create(queueName))).toMatchObject({ status: 'pending' });
+  });
+
+  it('keeps a lease, and tells the handler when it is lost', async () => {
+    const contexts: JobContext[] = [];
+    const { worker, queueName } = await start(
+      async (context) => {
+        contexts.push(context);
+        if (contexts.length > 1) return 'second';
+        await new Promise((resolve) => context.signal.addEventListener('abort', resolve));
+        return 'first';
+      },
+      { ...grpc(), leaseDurationSecs: 5, concurrency: 2 },
+    );
+    const id = await create(queueName);
+    const leaseEnd = async () => Date.parse((await client.jobs.get(id)).leaseExpiresAt ?? '');
+    await eventually(() => expect(contexts).toHaveLength(1));
+    const first = await leaseEnd();
+    await eventually(async () => expect(await leaseEnd()).toBeGreaterThan(first), {
+      timeoutMs: 8_000,
+      intervalMs: 100,
+    });
+    await client.workers.deregister(worker.getWorkerId() ?? '');
+    expect(await client.jobs.wait(id)).toMatchObject({ status: 'completed', result: 'second' });
+    await eventually(() => expect(contexts[0]?.signal.reason).toBeInstanceOf(LeaseLostError), {
+      timeoutMs: 8_000,
+    });
+  });
+
+  it('goes on over lines that are cut, and is never at more than it should be', async () => {
+    const line = await FrayedLine.to(`http://${world.host.grpcAddress('/jobs')}`);
+    const queueName = newQueue();
+    let running = 0;
+    let most = 0;
+    const runs: string[] = [];
+    const release = gate();
+    const ids = await Promise.all(Array.from({ length: 8 }, () => create(queueName)));
+    const { worker } = await start(
+      async ({ jobId }) => {
+        runs.push(jobId);
+        running += 1;
+        most = Math.max(most, running);
+        await release.opened;
+        running -= 1;
+      },
+      { ...grpc(new URL(line.url).host), queueName, concurrency: 3 },
+    );
+    await eventually(() => expect(running).toBe(3));
+    line.cut();
+    // The stream that follows does not know of the three.
+    await eventually(() => expect(worker.getActiveJobCount()).toBeGreaterThan(3), {
+      timeoutMs: 10_000,
+    });
+    release.open();
+    const jobs = await Promise.all(ids.map((id) => client.jobs.wait(id)));
+    expect(jobs.every(({ status }) => status === 'completed')).toBe(true);
+    expect(most).toBe(3);
+    expect([...runs].sort()).toEqual([...ids].sort());
+  });
+
+  it('stops when its key is revoked, and goes on with a token that is renewed', async () => {
+    const { id, key } = await client.apiKeys.create({ name: 'worker' });
+    const revoked = await start(async () => undefined, {
+      ...grpc(),
+      from: connect(world.host.base(), key),
+    });
+    await client.apiKeys.revoke(id);
+    await eventually(() => expect(revoked.worker.getState()).toBe('error'), { timeoutMs: 10_000 });
+    const { refreshToken } = await client.auth.login({ apiKey: organization.key });
+    const from = new SpooledClient({
+      baseUrl: world.host.base(),
+      accessToken: 'eyJ.not.good',
+      refreshToken,
+    });
+    const { queueName } = await start(async () => 'done', { ...grpc(), from });
+    expect(await client.jobs.wait(await create(queueName))).toMatchObject({ result: 'done' });
+  });
+
+  it('does not start without an address', async () => {
+    const worker = new SpooledWorker(client, { queueName: newQueue(), transport: 'grpc' });
+    worker.process(async () => undefined);
+    await expect(worker.start()).rejects.toMatchObject({ code: 'CONFIGURATION_ERROR' });
+  });
+});

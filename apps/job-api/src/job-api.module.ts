@@ -9,6 +9,7 @@ import { DeadLetterRepository } from './dead-letters/store/dead-letter.repositor
 import { DashboardController } from './dashboard/dashboard.controller.js';
 import { DashboardService } from './dashboard/dashboard.service.js';
 import { DashboardRepository } from './dashboard/store/dashboard.repository.js';
+import { BulkActionService } from './jobs/bulk-action.service.js';
 import { DependencyService } from './jobs/dependency.service.js';
 import { EnqueueService } from './jobs/enqueue.service.js';
 import { HistoryService } from './jobs/history.service.js';
@@ -112,6 +113,7 @@ export const KEYED_PLANS = {
     PushService,
     JobService,
     DependencyService,
+    BulkActionService,
     WhyService,
     HistoryService,
     WorkflowService,

@@ -111,6 +111,19 @@ describe('GET /jobs/dlq', () => {
     ]);
   });
 
+  it('says whether there is more', async () => {
+    const tenant = world.key();
+    await tenant.deadLetter();
+    await tenant.deadLetter();
+    for (const [limit, expected] of [
+      [1, 'true'],
+      [2, 'false'],
+    ]) {
+      const { headers } = await tenant.call('GET', `/jobs/dlq?limit=${limit}`);
+      expect(headers.get('x-has-more')).toBe(expected);
+    }
+  });
+
   it('leaves a payload above 64 KiB to the job itself', async () => {
     const tenant = world.key();
     const text = (bytes: number) => 'x'.repeat(bytes - 2);

@@ -1,3 +1,4 @@
+import type { LoggedEvent } from '@spooled/contracts';
 import { randomUUID } from 'node:crypto';
 import { World, type Tenant } from './setup.js';
 
@@ -554,5 +555,36 @@ describe('POST /jobs/bulk', () => {
       .slice(1)
       .map(({ data }) => 'job_id' in data && data.job_id);
     expect(told).toEqual([body.succeeded[0]!.job_id, body.succeeded[2]!.job_id]);
+  });
+});
+
+describe('the trace context of an enqueue', () => {
+  const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+
+  it('is given to the worker, and stands in the log, though nothing is recorded here', async () => {
+    const tenant = world.key();
+    const job = { payload: {} };
+    const bulk = { queue_name: 'emails', jobs: [job] };
+    await tenant.call('POST', '/jobs', minimal, { traceparent });
+    await tenant.call('POST', '/jobs/bulk', bulk, { traceparent });
+    const workflow = { name: 'w', jobs: [{ key: 'a', queue_name: 'emails', payload: {} }] };
+    await tenant.call('POST', '/workflows', workflow, { traceparent });
+    const jobs = await tenant.claim({ limit: 10 });
+    expect(jobs.map((each) => each.traceparent)).toEqual([traceparent, traceparent, traceparent]);
+    const events: readonly LoggedEvent[] = await tenant.events();
+    expect(events.map((event) => [event.type, event.traceparent])).toEqual([
+      ...Array.from({ length: 3 }, () => ['JobCreated', traceparent]),
+      ...Array.from({ length: 3 }, () => ['JobStatusChange', traceparent]),
+    ]);
+  });
+
+  it('is null without one, and when what was sent is none', async () => {
+    const tenant = world.key();
+    await tenant.enqueue();
+    const sent = { traceparent: 'nonsense' };
+    expect((await tenant.call('POST', '/jobs', minimal, sent)).status).toBe(201);
+    const jobs = await tenant.claim({ limit: 10 });
+    expect(jobs.map((each) => each.traceparent)).toEqual([null, null]);
+    expect(JSON.stringify(await tenant.events())).not.toContain('traceparent');
   });
 });

@@ -51,6 +51,16 @@ async function leased(tenant: Tenant, over: GrpcMessage = {}): Promise<GrpcMessa
 }
 
 describe('Enqueue', () => {
+  it('takes a trace context as metadata, which the worker gets with the job', async () => {
+    const tenant = world.key();
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-00';
+    const headers = { 'x-api-key': tenant.credential, traceparent };
+    await client.call('Enqueue', { queue_name: 'emails' }, headers);
+    await enqueue(tenant);
+    const jobs = await dequeue(tenant, { batch_size: 2 });
+    expect(jobs.map((job) => job['traceparent'])).toEqual([traceparent, '']);
+  });
+
   it('makes the job that REST would have made', async () => {
     const tenant = world.key();
     const scheduledAt = new Date(Date.now() + 3_600_000);

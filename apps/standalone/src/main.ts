@@ -7,6 +7,7 @@ import { keep } from './infrastructure/kept-secret.js';
 import { assertPortFree } from './infrastructure/port-check.js';
 import { migrateAll } from './migrate.js';
 import { welcome } from './welcome.js';
+import { rm } from 'node:fs/promises';
 
 try {
   await start();
@@ -16,7 +17,8 @@ try {
 }
 
 async function start(): Promise<void> {
-  const { PORT, GRPC_PORT, SPOOLED_DATA_DIR } = loadConfig(standaloneConfig);
+  const { PORT, GRPC_PORT, SPOOLED_TEMPORARY, SPOOLED_DATA_DIR } = loadConfig(standaloneConfig);
+  if (SPOOLED_TEMPORARY) stopWithInput();
   await assertPortFree(PORT);
   await assertPortFree(GRPC_PORT, 'GRPC_PORT');
   const { environment, infrastructure } = await layFoundation({
@@ -37,6 +39,14 @@ async function start(): Promise<void> {
       const places = { port: PORT, grpcPort: GRPC_PORT, keyFile };
       process.stdout.write(`${welcome({ ...places, apiKey })}\n`);
     },
-    onStopped: () => infrastructure.stop(),
+    onStopped: async () => {
+      await infrastructure.stop();
+      if (SPOOLED_TEMPORARY) await rm(SPOOLED_DATA_DIR, { recursive: true, force: true });
+    },
   });
+}
+
+function stopWithInput(): void {
+  process.stdin.once('close', () => process.kill(process.pid, 'SIGTERM'));
+  process.stdin.resume();
 }

@@ -1,4 +1,4 @@
-import type { StoredEvent, WebhookDelivery } from '@spooled/contracts';
+import type { LoggedEvent, StoredEvent, WebhookDelivery } from '@spooled/contracts';
 import { eventually } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import { Receiver } from './receiver.js';
@@ -125,6 +125,20 @@ describe('an event', () => {
     const [{ body, headers }] = receiver.received as [Receiver['received'][0]];
     expect(body).toEqual({ id: body.id, event: name, created_at: timestamp, data });
     expect(headers['x-spooled-event']).toBe(name);
+  });
+
+  it('goes on in the trace of its job, though nothing is recorded here', async () => {
+    const { organizationId, credential } = world.key();
+    await world.make(credential, { url: receiver.url });
+    const traceparent = '00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01';
+    const traced: LoggedEvent = { ...completed('traced'), traceparent };
+    await world.tell(organizationId, traced, completed('untraced'));
+    await eventually(() => expect(receiver.received).toHaveLength(2));
+    const sent = receiver.received.map(({ body, headers }) => [
+      body.data['result'],
+      headers['traceparent'],
+    ]);
+    expect(Object.fromEntries(sent)).toEqual({ traced: traceparent, untraced: undefined });
   });
 
   it('that receivers are not told of is none', async () => {

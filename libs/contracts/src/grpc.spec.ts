@@ -24,7 +24,7 @@ const messages: Readonly<Record<string, string>> = {
   Job: `id 1:string, organization_id 2:string, queue_name 3:string, status 4:JobStatus, payload 5:St, result 6:St,
     retry_count 7:int32, max_retries 8:int32, last_error 9:string, priority 10:int32, timeout_seconds 11:int32,
     created_at 12:Ts, scheduled_at 13:Ts, started_at 14:Ts, completed_at 15:Ts, lease_expires_at 16:Ts,
-    assigned_worker_id 17:string, idempotency_key 18:string, lease_id 19:string`,
+    assigned_worker_id 17:string, idempotency_key 18:string, lease_id 19:string, traceparent 1000:string`,
   EnqueueRequest: `queue_name 1:string, payload 2:St, priority 3:int32, max_retries 4:int32, timeout_seconds 5:int32,
     scheduled_at 6:Ts, idempotency_key 7:string, tags 8:map<string string>`,
   EnqueueResponse: 'job_id 1:string, created 2:bool',

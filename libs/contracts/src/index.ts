@@ -112,6 +112,13 @@ export type {
 } from './jobs/jobs.api.js';
 export { MAX_COUNTED_AHEAD, MAX_NAMED_DEPENDENCIES, why, whyReason } from './jobs/why.api.js';
 export type { Why, WhyDetails, WhyReason } from './jobs/why.api.js';
+export { bulkActionRequest, bulkPriorityRequest } from './jobs/bulk-actions.api.js';
+export type {
+  BulkActionRequest,
+  BulkActionResponse,
+  BulkFilter,
+  BulkPriorityRequest,
+} from './jobs/bulk-actions.api.js';
 export { historyEvent, historyEventType } from './jobs/history.api.js';
 export type { HistoryEvent, HistoryEventType, HistoryQuery } from './jobs/history.api.js';
 export {
@@ -196,6 +203,8 @@ export type {
   WebhookEventName,
   WebhookTest,
 } from './webhooks/webhooks.api.js';
+export { webhookEventOf } from './webhooks/webhook-event.js';
+export type { WebhookEvent } from './webhooks/webhook-event.js';
 export { webhooksRpc } from './webhooks/webhooks.rpc.js';
 export { operationsApi } from './operations/operations.api.js';
 export { realtimeApi, streamQuery } from './realtime/realtime.api.js';
@@ -218,6 +227,7 @@ export type {
   EventTag,
   JobLogData,
   JobProgressData,
+  LoggedEvent,
   RealtimeEvent,
   StoredEvent,
 } from './realtime/events.schema.js';

@@ -35,6 +35,8 @@ export interface RouteSpec {
   readonly rawBody?: boolean;
   /** Answers are pages: the header `X-Has-More` says `true` or `false`. */
   readonly isPaged?: boolean;
+  /** May wait for something to happen before it answers: being slow says nothing of it. */
+  readonly mayWait?: boolean;
   /** Answers by status, the usual one first; `null` has no body, a string names another content type. */
   readonly responses: Readonly<Record<number, z.ZodType | string | null>>;
   readonly errors?: readonly ErrorCode[];

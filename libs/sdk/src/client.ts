@@ -39,6 +39,8 @@ export interface SpooledClientOptions {
   /** Sent with every call. */
   readonly headers?: Readonly<Record<string, string>>;
   readonly fetch?: typeof fetch;
+  /** Reads answers and events. Default `JSON.parse`, which rounds numbers beyond 2^53 in payloads and results. */
+  readonly parseJson?: (text: string) => unknown;
 }
 
 /** What `events` follows; nothing given means everything the credential allows. */
@@ -64,9 +66,12 @@ export class SpooledClient {
   readonly admin: AdminResource;
   readonly dashboard: DashboardResource;
   readonly health: HealthResource;
+  /** What calls are sent with now. */
+  readonly credential: Credential;
   private readonly http: Http;
 
   constructor(private readonly options: SpooledClientOptions = {}) {
+    this.credential = this.credentialOf(options);
     // An option that is given as undefined is one that is not given.
     this.http = new Http({
       ...options.retry,
@@ -74,7 +79,8 @@ export class SpooledClient {
       timeoutMs: options.timeoutMs ?? 30_000,
       headers: options.headers ?? {},
       fetch: options.fetch ?? ((...call) => fetch(...call)),
-      credential: this.credential(),
+      parseJson: options.parseJson ?? ((text): unknown => JSON.parse(text)),
+      credential: this.credential,
     });
     this.jobs = new JobsResource(this.http, (id, call) => this.waitForJob(id, call));
     this.queues = new QueuesResource(this.http);
@@ -145,8 +151,7 @@ export class SpooledClient {
     }
   }
 
-  private credential(): Credential {
-    const { apiKey, accessToken, refreshToken } = this.options;
+  private credentialOf({ apiKey, accessToken, refreshToken }: SpooledClientOptions): Credential {
     if (typeof accessToken === 'function') return { token: accessToken };
     let token = accessToken ?? apiKey;
     if (accessToken === undefined || refreshToken === undefined) return { token: () => token };

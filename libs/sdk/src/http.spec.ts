@@ -100,6 +100,13 @@ describe('what is sent', () => {
     });
   });
 
+  it('and what comes is read by the parser that was given', async () => {
+    const { client } = await misbehaving([json(200, { id: 'j', payload: { n: 1 } })], {
+      parseJson: (text) => JSON.parse(text.replace('1', '2')),
+    });
+    expect(await client.jobs.get('j')).toEqual({ id: 'j', payload: { n: 2 } });
+  });
+
   it('escapes what stands in a path and leaves out what is not given in a query', async () => {
     const { client, requests } = await misbehaving([json(200, [])]);
     await client.queues.get('a/b?c');

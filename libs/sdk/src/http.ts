@@ -36,6 +36,7 @@ export interface HttpOptions extends RetryOptions {
   readonly timeoutMs: number;
   readonly headers: Readonly<Record<string, string>>;
   readonly fetch: typeof fetch;
+  readonly parseJson: (text: string) => unknown;
 }
 
 export interface RequestParts {
@@ -71,7 +72,7 @@ export class Http {
     options?: CallOptions,
   ): Promise<Answer<G, R>> {
     const text = await this.text(group, name, parts, options);
-    return (text === '' ? undefined : toCamelCase(parsed(text))) as Answer<G, R>;
+    return (text === '' ? undefined : toCamelCase(this.parsed(text))) as Answer<G, R>;
   }
 
   /** The same, with the answer as it was written. */
@@ -119,6 +120,11 @@ export class Http {
     return `${this.options.baseUrl}${path}${search.size > 0 ? `?${search.toString()}` : ''}`;
   }
 
+  /** What the server wrote on a stream; of calls see `parsed`. */
+  parse(text: string): unknown {
+    return this.options.parseJson(text);
+  }
+
   /** Repeats what may be repeated. A 429 was refused before anything was done, so that any method may come again. */
   private async repeated<T>(
     isSafe: boolean,
@@ -137,6 +143,18 @@ export class Http {
         if (retryAfterMs > MAX_RETRY_AFTER_MS) throw error;
         await delay(Math.max(retryAfterMs, backoffMs(retries, this.options)), signal);
       }
+    }
+  }
+
+  private parsed(text: string): unknown {
+    try {
+      return this.parse(text);
+    } catch (cause) {
+      throw new SpooledError('the answer is not JSON', {
+        code: 'UNKNOWN_ERROR',
+        status: 200,
+        cause,
+      });
     }
   }
 
@@ -194,14 +212,6 @@ function given(headers: Readonly<Record<string, string | undefined>>): [string, 
   return Object.entries(headers).flatMap(([name, value]) =>
     value === undefined ? [] : [[name, value] as [string, string]],
   );
-}
-
-function parsed(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch (cause) {
-    throw new SpooledError('the answer is not JSON', { code: 'UNKNOWN_ERROR', status: 200, cause });
-  }
 }
 
 /** Tells apart who gave up: the caller, our time limit, or the network. */

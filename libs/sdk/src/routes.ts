@@ -51,6 +51,9 @@ export const routes = {
     create: 'POST /jobs',
     list: 'GET /jobs',
     bulk: 'POST /jobs/bulk',
+    bulkCancel: 'POST /jobs/bulk/cancel',
+    bulkRetry: 'POST /jobs/bulk/retry',
+    bulkSetPriority: 'POST /jobs/bulk/priority',
     claim: 'POST /jobs/claim',
     stats: 'GET /jobs/stats',
     status: 'GET /jobs/status',
@@ -194,8 +197,11 @@ export type Body<G extends keyof Routes, R extends keyof Routes[G]> =
 /** What a route takes in its query; everything has a default. */
 export type Query<G extends keyof Routes, R extends keyof Routes[G]> =
   Spec<G, R> extends { query: infer S extends z.ZodType }
-    ? Partial<CamelInput<z.output<S>>>
+    ? Partial<SinglesOf<CamelInput<z.output<S>>>>
     : never;
+/** A list in a query may be given as its only element. */
+type SinglesOf<T> = { [K in keyof T]: T[K] | ElementOf<T[K]> };
+type ElementOf<T> = T extends readonly (infer E)[] ? E : never;
 
 /** What a route answers when all is well; nothing when the answer has no body. */
 export type Answer<G extends keyof Routes, R extends keyof Routes[G]> =

@@ -47,6 +47,7 @@ export class ExpiryPruner implements OnApplicationBootstrap, BeforeApplicationSh
       await this.codes.prune(BATCH),
       await this.billing.prune(BATCH),
     ];
+    for (const count of pruned) this.#loop.did(count);
     return pruned.includes(BATCH) ? 0 : PERIOD_MS;
   }
 }

@@ -97,7 +97,7 @@ function optionsOf(
     ],
     series: [
       {},
-      ...shape.split(',').map((each, index) => {
+      ...shape.split(',').filter(Boolean).map((each, index) => {
         const stroke = colorOf(each.slice(each.lastIndexOf(':') + 1));
         return {
           stroke,

@@ -125,6 +125,11 @@ export class Host {
     ]);
   }
 
+  /** All that its processes have printed. */
+  lines(): string[] {
+    return this.running.flatMap(({ process }) => process.lines);
+  }
+
   signal(signal: NodeJS.Signals): void {
     for (const part of this.running) part.process.kill(signal);
   }

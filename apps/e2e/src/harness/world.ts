@@ -12,7 +12,7 @@ import {
 import { Client } from './client.js';
 import { adminKey, Host, root, type HostKind } from './host.js';
 
-const jwtSecret = 'e2e-secret-e2e-secret-e2e-secret-e2e-secret';
+export const jwtSecret = 'e2e-secret-e2e-secret-e2e-secret-e2e-secret';
 
 export interface WorldOptions {
   /** A PostgreSQL that can be stopped, and forgets nothing when it is. Default: a database on the run's shared one. */
@@ -48,12 +48,13 @@ export class World {
       ...options.env,
     });
     host.secrets.add(jwtSecret);
-    return new World(host, nats, postgres, database);
+    return new World(host, nats, databaseUrl, postgres, database);
   }
 
   private constructor(
     readonly host: Host,
     readonly nats: NatsServer,
+    readonly databaseUrl: string,
     private readonly ownPostgres: PostgresServer | undefined,
     private readonly database: TestDatabase | undefined,
   ) {}

@@ -14,6 +14,7 @@ import {
 } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { scopeOf } from '../jobs/job.service.js';
+import { pageOf, type Page } from '../jobs/page.js';
 import { DeadLetterRepository } from './store/dead-letter.repository.js';
 
 /** Use cases of whoever looks after dead letters: list, retry, purge. */
@@ -24,13 +25,14 @@ export class DeadLetterService {
     private readonly bus: Bus,
   ) {}
 
-  async list(caller: Principal, query: DeadLetterQuery): Promise<DeadLetter[]> {
-    return this.letters.list(scopeOf(caller), {
+  async list(caller: Principal, query: DeadLetterQuery): Promise<Page<DeadLetter>> {
+    const found = await this.letters.list(scopeOf(caller), {
       queueName: query.queue_name ?? null,
       tag: query.tag ?? null,
-      limit: query.limit,
+      limit: query.limit + 1,
       offset: query.offset,
     });
+    return pageOf(found, query.limit);
   }
 
   /** Jobs that are unknown or no dead letters are skipped. @throws AppError `ACCESS_DENIED`, `QUOTA_EXCEEDED`, `FEATURE_DISABLED` */

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { deadLettersApi } from '@spooled/contracts';
 import { Route, type RequestOf } from '@spooled/http';
+import { answerPage } from '../jobs/page.js';
 import { DeadLetterService } from './dead-letter.service.js';
 
 /** Edge, HTTP: dead letters. */
@@ -9,8 +10,8 @@ export class DeadLettersController {
   constructor(private readonly letters: DeadLetterService) {}
 
   @Route(deadLettersApi.list)
-  list({ principal, query }: RequestOf<typeof deadLettersApi.list>) {
-    return this.letters.list(principal, query);
+  async list(request: RequestOf<typeof deadLettersApi.list>) {
+    return answerPage(request, await this.letters.list(request.principal, request.query));
   }
 
   @Route(deadLettersApi.retry)

@@ -15,6 +15,7 @@ import {
   type Principal,
 } from '@spooled/contracts';
 import { urlProblem } from '@spooled/outbound';
+import { annotate, readTraceparent } from '@spooled/telemetry';
 import { v7 as uuidv7 } from 'uuid';
 import { requireQueue } from './require-queue.js';
 import { EnqueueRepository, type EnqueueOutcome, type NewJob } from './store/enqueue.repository.js';
@@ -60,12 +61,18 @@ export class EnqueueService {
     caller: Principal,
     request: EnqueueRequest,
     keyHeader: string | undefined,
+    traceparent: string | null,
   ): Promise<{ id: string; created: boolean }> {
     requireQueue(caller, request.queue_name);
     if (request.completion_webhook != null) this.#requireUrl(request.completion_webhook);
     const job = newJob(caller, request.queue_name, {
       ...request,
       idempotency_key: request.idempotency_key ?? checkedKey(keyHeader),
+      traceparent,
+    });
+    annotate({
+      'messaging.destination.name': job.queueName,
+      'messaging.message.id': job.id,
     });
     const outcome =
       request.parent_job_id == null
@@ -86,13 +93,21 @@ export class EnqueueService {
    * Each item succeeds or fails by itself; only the envelope and the plan's quotas can fail them all.
    * @throws AppError `ACCESS_DENIED`, `QUOTA_EXCEEDED`
    */
-  async bulk(caller: Principal, request: BulkRequest): Promise<BulkResponse> {
+  async bulk(
+    caller: Principal,
+    request: BulkRequest,
+    traceparent: string | null,
+  ): Promise<BulkResponse> {
     requireQueue(caller, request.queue_name);
+    annotate({
+      'messaging.destination.name': request.queue_name,
+      'messaging.batch.message_count': request.jobs.length,
+    });
     const accepted: { index: number; job: NewJob }[] = [];
     const failed: { index: number; error: string }[] = [];
     request.jobs.forEach((given, index) => {
       try {
-        accepted.push({ index, job: bulkJob(caller, request, given) });
+        accepted.push({ index, job: bulkJob(caller, request, given, traceparent) });
       } catch (error) {
         if (!(error instanceof AppError)) throw error;
         failed.push({ index, error: error.message });
@@ -142,6 +157,7 @@ function commandJob(command: EnqueueCommand, plan: PlanLimits | undefined): NewJ
       timeout_seconds: command.timeoutSeconds,
       tags: command.tags,
       idempotency_key: command.idempotencyKey,
+      traceparent: readTraceparent(command.traceparent),
     };
     return { ...newJob({ organizationId, plan }, queueName, fields), id, scheduleId };
   } catch (error) {
@@ -157,7 +173,12 @@ function checkedKey(header: string | undefined): string | null {
   return header;
 }
 
-function bulkJob(caller: Principal, request: BulkRequest, given: unknown): NewJob {
+function bulkJob(
+  caller: Principal,
+  request: BulkRequest,
+  given: unknown,
+  traceparent: string | null,
+): NewJob {
   const parsed = bulkItem.safeParse(given);
   if (!parsed.success) {
     const [issue] = parsed.error.issues;
@@ -172,10 +193,12 @@ function bulkJob(caller: Principal, request: BulkRequest, given: unknown): NewJo
     timeout_seconds: request.default_timeout_seconds,
     scheduled_at: item.scheduled_at,
     idempotency_key: item.idempotency_key,
+    traceparent,
   });
 }
 
-export type JobFields = Partial<EnqueueRequest> & Pick<EnqueueRequest, 'payload' | 'priority'>;
+export type JobFields = Partial<EnqueueRequest> &
+  Pick<EnqueueRequest, 'payload' | 'priority'> & { readonly traceparent: string | null };
 
 /** What a payload calls itself, as far as lists can look for it. */
 function jobTypeOf(payload: unknown): string | null {
@@ -213,5 +236,6 @@ export function newJob(
     scheduleId: null,
     dependencyMode: null,
     waitingOn: null,
+    traceparent: fields.traceparent,
   };
 }

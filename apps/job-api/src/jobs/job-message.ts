@@ -25,6 +25,7 @@ export function leasedJobMessage(
     assigned_worker_id: workerId,
     idempotency_key: job.idempotency_key,
     lease_id: job.lease_id,
+    traceparent: job.traceparent,
   };
 }
 

@@ -98,7 +98,7 @@ export class JobService {
   async cancel(caller: Principal, jobId: string): Promise<void> {
     const scope = scopeOf(caller);
     for (let attempt = 1; ; attempt += 1) {
-      if (isUuid(jobId) && (await this.jobs.cancel(scope, jobId))) return;
+      if (isUuid(jobId) && (await this.jobs.cancel(scope, [jobId])) > 0) return;
       const { status } = await this.read(caller, jobId);
       if (hasNotBegun(status) && attempt < MAX_TRIES) continue;
       throw new AppError('CONFLICT', `A job that is ${status} cannot be cancelled.`);
@@ -118,7 +118,9 @@ export class JobService {
   async setPriority(caller: Principal, jobId: string, priority: number) {
     const scope = scopeOf(caller);
     for (let attempt = 1; ; attempt += 1) {
-      const oldPriority = await this.jobs.setPriority(scope, jobId, priority);
+      const [oldPriority] = isUuid(jobId)
+        ? await this.jobs.setPriority(scope, [jobId], priority)
+        : [];
       if (oldPriority !== undefined) {
         return { job_id: jobId, old_priority: oldPriority, new_priority: priority };
       }

@@ -1,6 +1,8 @@
 import { Injectable } from '@nestjs/common';
 import { dependenciesApi, jobsApi } from '@spooled/contracts';
 import { Route, withStatus, type RequestOf } from '@spooled/http';
+import { continuedTraceparent } from '@spooled/telemetry';
+import { BulkActionService } from './bulk-action.service.js';
 import { DependencyService } from './dependency.service.js';
 import { EnqueueService } from './enqueue.service.js';
 import { HistoryService } from './history.service.js';
@@ -15,6 +17,7 @@ export class JobsController {
     private readonly producer: EnqueueService,
     private readonly jobs: JobService,
     private readonly dependencies: DependencyService,
+    private readonly bulkActions: BulkActionService,
     private readonly whys: WhyService,
     private readonly histories: HistoryService,
   ) {}
@@ -22,13 +25,33 @@ export class JobsController {
   @Route(jobsApi.create)
   async create({ principal, body, headers }: RequestOf<typeof jobsApi.create>) {
     const key = headers['idempotency-key'];
-    const answer = await this.producer.enqueue(principal, body, key as string | undefined);
+    const answer = await this.producer.enqueue(
+      principal,
+      body,
+      key as string | undefined,
+      continuedTraceparent(headers['traceparent']),
+    );
     return withStatus(answer.created ? 201 : 200, answer);
   }
 
   @Route(jobsApi.bulk)
-  bulk({ principal, body }: RequestOf<typeof jobsApi.bulk>) {
-    return this.producer.bulk(principal, body);
+  bulk({ principal, body, headers }: RequestOf<typeof jobsApi.bulk>) {
+    return this.producer.bulk(principal, body, continuedTraceparent(headers['traceparent']));
+  }
+
+  @Route(jobsApi.bulkCancel)
+  bulkCancel({ principal, body }: RequestOf<typeof jobsApi.bulkCancel>) {
+    return this.bulkActions.cancel(principal, body);
+  }
+
+  @Route(jobsApi.bulkRetry)
+  bulkRetry({ principal, body }: RequestOf<typeof jobsApi.bulkRetry>) {
+    return this.bulkActions.retry(principal, body);
+  }
+
+  @Route(jobsApi.bulkSetPriority)
+  bulkSetPriority({ principal, body }: RequestOf<typeof jobsApi.bulkSetPriority>) {
+    return this.bulkActions.setPriority(principal, body);
   }
 
   @Route(jobsApi.list)

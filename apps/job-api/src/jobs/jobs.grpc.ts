@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError, jobsGrpc } from '@spooled/contracts';
-import { Grpc, type CallOf } from '@spooled/grpc';
+import { Grpc, sentTraceparent, type CallOf } from '@spooled/grpc';
+import { continuedTraceparent } from '@spooled/telemetry';
 import { EnqueueService } from './enqueue.service.js';
 import { jobMessage, leasedJobMessage } from './job-message.js';
 import { JobService } from './job.service.js';
@@ -20,8 +21,9 @@ export class JobsGrpc {
   ) {}
 
   @Grpc(jobsGrpc.enqueue)
-  async enqueue({ principal, request }: CallOf<typeof jobsGrpc.enqueue>) {
-    const { id, created } = await this.producer.enqueue(principal, request, undefined);
+  async enqueue({ principal, request, metadata }: CallOf<typeof jobsGrpc.enqueue>) {
+    const traceparent = continuedTraceparent(sentTraceparent(metadata));
+    const { id, created } = await this.producer.enqueue(principal, request, undefined, traceparent);
     return { job_id: id, created };
   }
 

@@ -1,6 +1,7 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { EventLog } from '@spooled/event-log';
 import { Database } from '@spooled/postgres';
+import type { Loop } from '@spooled/runtime';
 import { EventsByOrganization, QueuesByOrganization } from '../jobs/by-organization.js';
 import { statusChanged } from '../jobs/domain/job-events.js';
 import { WorkSignal } from '../jobs/work-signal.js';
@@ -35,13 +36,13 @@ export class DueStager implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    const loop = this.loops.add('jobs.due-stager', () => this.#step());
+    const loop = this.loops.add('jobs.due-stager', () => this.#step(loop));
     this.work.onDue((at) => {
       if (at.getTime() < this.#wakesAt) loop.wake();
     });
   }
 
-  async #step(): Promise<number> {
+  async #step(loop: Loop): Promise<number> {
     // While a step is under way every due time that is announced leads to another step.
     this.#wakesAt = Infinity;
     const { staged, delayMs } = await this.database.maintenance(async (transaction) => {
@@ -60,6 +61,7 @@ export class DueStager implements OnModuleInit {
       transaction.afterCommit(() => this.work.announce(ready));
       return { staged: rows.length, delayMs: next?.delay_ms ?? MAX_SLEEP_MS };
     });
+    loop.did(staged);
     if (staged === BATCH) return 0;
     const sleepMs = Math.min(Math.max(delayMs, MIN_SLEEP_MS), MAX_SLEEP_MS);
     this.#wakesAt = Date.now() + sleepMs;

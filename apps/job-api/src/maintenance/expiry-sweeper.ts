@@ -2,6 +2,7 @@ import { Injectable, type OnModuleInit } from '@nestjs/common';
 import type { JobStatus } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
 import { Database } from '@spooled/postgres';
+import type { Loop } from '@spooled/runtime';
 import { EventsByOrganization } from '../jobs/by-organization.js';
 import { statusChanged } from '../jobs/domain/job-events.js';
 import { JobMetrics } from '../jobs/job-metrics.js';
@@ -36,10 +37,10 @@ export class ExpirySweeper implements OnModuleInit {
   ) {}
 
   onModuleInit(): void {
-    this.loops.add('jobs.expiry', () => this.#step());
+    const loop = this.loops.add('jobs.expiry', () => this.#step(loop));
   }
 
-  async #step(): Promise<number> {
+  async #step(loop: Loop): Promise<number> {
     const expired = await this.database.maintenance(async (transaction) => {
       const rows = await transaction.query<ExpiredRow>(expire, [BATCH]);
       const events = new EventsByOrganization();
@@ -55,6 +56,7 @@ export class ExpirySweeper implements OnModuleInit {
       transaction.afterCommit(() => this.metrics.cancelled.inc(rows.length));
       return rows.length;
     });
+    loop.did(expired);
     return expired >= BATCH ? 0 : EVERY_MS;
   }
 }

@@ -7,6 +7,7 @@ import { EventsByOrganization, QueuesByOrganization } from '../jobs/by-organizat
 import { statusChanged } from '../jobs/domain/job-events.js';
 import { JobMetrics } from '../jobs/job-metrics.js';
 import { Children } from '../jobs/store/children.js';
+import { traceparentsOf } from '../jobs/store/traceparents.js';
 import { WorkSignal } from '../jobs/work-signal.js';
 import { WorkflowProgress } from '../workflows/store/workflow-progress.js';
 import { Loops } from './loops.js';
@@ -94,11 +95,13 @@ export class LeaseReaper implements OnModuleInit {
             worker.workerId,
             worker.leasedBefore,
           ]);
+    const traceparents = await traceparentsOf(transaction, rows);
     const events = new EventsByOrganization();
     const ready = new QueuesByOrganization();
     for (const row of rows) {
       const { organization_id: organizationId, id, queue_name: queueName, rev, at } = row;
-      const transition = { organizationId, jobId: id, queueName, rev, at };
+      const traceparent = traceparents.get(id);
+      const transition = { organizationId, jobId: id, queueName, rev, at, traceparent };
       const status = row.has_budget ? 'pending' : 'deadletter';
       const more = { workerId: row.worker_id, reason };
       events.add(organizationId, statusChanged(transition, 'processing', status, more));

@@ -7,6 +7,7 @@ import { jobTagsMigration } from './0005-job-tags.js';
 import { auditMigration } from './0006-audit.js';
 import { completionWebhooksMigration } from './0007-completion-webhooks.js';
 import { historyAndTypesMigration } from './0008-history-and-types.js';
+import { jobTraceparentsMigration } from './0009-job-traceparents.js';
 
 /** Every migration of schema `jobs`, oldest first. */
 export const migrations: readonly Migration[] = [
@@ -18,4 +19,5 @@ export const migrations: readonly Migration[] = [
   auditMigration,
   completionWebhooksMigration,
   historyAndTypesMigration,
+  jobTraceparentsMigration,
 ];

@@ -31,7 +31,7 @@ export class WorkflowService {
    * @throws AppError `ACCESS_DENIED`, `FEATURE_DISABLED`, `VALIDATION_ERROR` for what is no graph, `PAYLOAD_TOO_LARGE`,
    * `QUOTA_EXCEEDED`
    */
-  async create(caller: Principal, request: CreateWorkflowRequest) {
+  async create(caller: Principal, request: CreateWorkflowRequest, traceparent: string | null) {
     const foreign = request.jobs.find((job) => !canUseQueue(caller, job.queue_name));
     if (foreign !== undefined) {
       throw new AppError('ACCESS_DENIED', `This key may not use the queue ${foreign.queue_name}.`);
@@ -41,7 +41,7 @@ export class WorkflowService {
       caller.plan.max_workflows === 0 ? quotaRefusal(caller.plan, 'workflows', 0) : null;
     const problem = refusal ?? graphProblem(request.jobs);
     if (problem !== null) throw problem;
-    const workflow = newWorkflow(caller, request);
+    const workflow = newWorkflow(caller, request, traceparent);
     await this.workflows.create(workflow, caller.plan);
     return {
       workflow_id: workflow.id,
@@ -135,13 +135,17 @@ function found(workflow: Workflow | undefined): Workflow {
   return workflow;
 }
 
-function newWorkflow(caller: Principal, request: CreateWorkflowRequest): NewWorkflow {
+function newWorkflow(
+  caller: Principal,
+  request: CreateWorkflowRequest,
+  traceparent: string | null,
+): NewWorkflow {
   const id = uuidv7();
   const jobs = request.jobs.map((given) => {
     const parents = new Set(given.depends_on ?? []).size;
     const mode = given.dependency_mode ?? 'all';
     const job: NewJob = {
-      ...newJob(caller, given.queue_name, given),
+      ...newJob(caller, given.queue_name, { ...given, traceparent }),
       workflowId: id,
       dependencyMode: parents === 0 ? null : mode,
       waitingOn: parents === 0 ? null : parents,

@@ -1,6 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { workflowsApi } from '@spooled/contracts';
 import { Route, type RequestOf } from '@spooled/http';
+import { continuedTraceparent } from '@spooled/telemetry';
 import { WorkflowService } from './workflow.service.js';
 
 /** Edge, HTTP: workflows. */
@@ -9,8 +10,9 @@ export class WorkflowsController {
   constructor(private readonly workflows: WorkflowService) {}
 
   @Route(workflowsApi.create)
-  create({ principal, body }: RequestOf<typeof workflowsApi.create>) {
-    return this.workflows.create(principal, body);
+  create({ principal, body, headers }: RequestOf<typeof workflowsApi.create>) {
+    const traceparent = continuedTraceparent(headers['traceparent']);
+    return this.workflows.create(principal, body, traceparent);
   }
 
   @Route(workflowsApi.list)

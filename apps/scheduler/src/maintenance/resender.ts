@@ -48,6 +48,7 @@ export class Resender implements OnApplicationBootstrap, BeforeApplicationShutdo
     if (!this.bus.isConnected) return IDLE_MS;
     const runs = await this.runs.takeUnsent(BATCH, this.config.SCHEDULE_RESEND_AFTER_SECS);
     await this.sender.send(runs, signal);
+    this.#loop.did(runs.length);
     return runs.length === BATCH ? 0 : IDLE_MS;
   }
 }

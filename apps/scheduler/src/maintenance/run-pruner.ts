@@ -66,7 +66,9 @@ export class RunPruner implements OnApplicationBootstrap, BeforeApplicationShutd
   async #prune(organizationId: string, days: number, signal: AbortSignal): Promise<void> {
     const olderThan = firstRunIdAt(Date.now() - days * DAY_MS);
     while (!signal.aborted) {
-      if ((await this.runs.prune(organizationId, olderThan, BATCH)) < BATCH) return;
+      const pruned = await this.runs.prune(organizationId, olderThan, BATCH);
+      this.#loop.did(pruned);
+      if (pruned < BATCH) return;
     }
   }
 }

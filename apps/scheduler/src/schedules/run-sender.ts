@@ -1,7 +1,19 @@
 import { Inject, Injectable } from '@nestjs/common';
 import { AppError, jobsRpc, type EnqueueCommand } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
-import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import {
+  activeTraceparent,
+  failSpan,
+  inSpan,
+  isTracing,
+  LOGGER,
+  Metrics,
+  sharedBy,
+  spanTraceparent,
+  startSpan,
+  type Logger,
+  type Span,
+} from '@spooled/telemetry';
 import { grouped } from './domain/groups.js';
 import { isWorthRepeating, type Refusal } from './domain/run.js';
 import {
@@ -71,7 +83,7 @@ export class RunSender {
   async sendNow(run: RunKey, body: Body): Promise<void> {
     let refusal: AppError | null;
     try {
-      const { outcomes } = await this.#enqueue([command(run, body)]);
+      const { outcomes } = await this.#enqueue([command(run, body, activeTraceparent())]);
       const [outcome] = outcomes;
       refusal = outcome !== undefined && 'failure' in outcome ? refusalOf(outcome.failure) : null;
     } catch (error) {
@@ -107,13 +119,29 @@ export class RunSender {
   }
 
   async #ask(group: readonly Run[], bodies: ReadonlyMap<string, Body>): Promise<Outcome[]> {
+    // Each fire begins a trace of its own, in which its job goes on.
+    const spans: (Span | undefined)[] = [];
     const commands = group.flatMap((run) => {
       const body = run.body ?? bodies.get(run.scheduleId);
-      return body === undefined ? [] : [command(run, body)];
+      if (body === undefined) return [];
+      const span = beginFire(run, body);
+      spans.push(span);
+      return [command(run, body, spanTraceparent(span))];
     });
-    const answers = commands.length === 0 ? [] : await this.#askAll(commands);
+    const answers = commands.length === 0 ? [] : await this.#askTogether(commands);
+    spans.forEach((span, index) => {
+      const refusal = answers[index];
+      if (refusal != null) failSpan(span, refusal);
+      span?.end();
+    });
     const byId = new Map(commands.map(({ id }, index) => [id, answers[index]!]));
     return group.map(({ id }) => (byId.has(id) ? byId.get(id)! : GONE));
+  }
+
+  #askTogether(commands: readonly EnqueueCommand[]): Promise<Outcome[]> {
+    if (!isTracing()) return this.#askAll(commands);
+    const traceparents = commands.map(({ traceparent = null }) => traceparent);
+    return inSpan('schedule fires', sharedBy(traceparents), () => this.#askAll(commands));
   }
 
   /** A job that spoils the whole question must not keep the others back: they are asked for one by one then. */
@@ -137,8 +165,11 @@ export class RunSender {
   }
 
   async #end(ended: readonly RunEnd[]): Promise<void> {
-    for (const { status, lag_secs: lagSecs } of await this.runs.end(ended)) {
+    for (const { id, status, lag_secs: lagSecs } of await this.runs.end(ended)) {
       this.#fires.inc({ outcome: status });
+      // One line for each fire: those that made no job always.
+      const level = status === 'failed' ? 'info' : 'debug';
+      this.logger[level]({ job_id: id, outcome: status, lag_secs: lagSecs }, 'schedule fire');
       if (lagSecs !== null) this.#lag.observe(lagSecs);
     }
   }
@@ -150,7 +181,20 @@ export class RunSender {
   }
 }
 
-function command(run: RunKey, body: Body): EnqueueCommand {
+function beginFire({ organizationId, scheduleId, id }: RunKey, body: Body): Span | undefined {
+  return startSpan('schedule fire', {
+    kind: 'producer',
+    parent: null,
+    attributes: {
+      'messaging.destination.name': body.queue_name,
+      'messaging.message.id': id,
+      'spooled.organization.id': organizationId,
+      'spooled.schedule.id': scheduleId,
+    },
+  });
+}
+
+function command(run: RunKey, body: Body, traceparent: string | null): EnqueueCommand {
   return {
     organizationId: run.organizationId,
     id: run.id,
@@ -162,6 +206,7 @@ function command(run: RunKey, body: Body): EnqueueCommand {
     tags: body.tags as EnqueueCommand['tags'],
     idempotencyKey: null,
     scheduleId: run.scheduleId,
+    traceparent,
   };
 }
 

@@ -1,13 +1,12 @@
 import { Injectable } from '@nestjs/common';
-import { jobsRpc } from '@spooled/contracts';
-import { EventLogReader, type FeedEvent, type LogPage } from '@spooled/event-log';
+import { jobsRpc, webhookEventOf, type WebhookEvent } from '@spooled/contracts';
+import { EventLogReader, type LogEntry, type LogPage } from '@spooled/event-log';
 import { Bus } from '@spooled/nats';
 import { Database } from '@spooled/postgres';
 import { v5 as uuidv5 } from 'uuid';
 import { SecretBox } from '../endpoints/secret-box.js';
 import { deliveryId } from './delivery-id.js';
 import { envelope } from './domain/envelope.js';
-import { webhookEventOf, type WebhookEvent } from './domain/webhook-event.js';
 import { NOTHING, type Reading } from './endpoint-events.js';
 import { MissedEvents } from './missed-events.js';
 import { DeliveryRepository, type NewDelivery } from './store/delivery.repository.js';
@@ -20,6 +19,7 @@ interface Ending {
   readonly seq: number;
   readonly jobId: string;
   readonly told: WebhookEvent;
+  readonly traceparent: string | null;
 }
 
 interface Hook {
@@ -98,7 +98,7 @@ export class CompletionEvents {
 
   #delivery(
     organizationId: string,
-    { seq, jobId, told }: Ending,
+    { seq, jobId, told, traceparent }: Ending,
     { url, secret }: Hook,
   ): NewDelivery {
     const id = deliveryId(jobId, seq, new Date(told.at));
@@ -110,12 +110,14 @@ export class CompletionEvents {
       body: envelope(id, told),
       url,
       secret: secret === null || secret === '' ? null : this.box.seal(id, secret),
+      traceparent,
     };
   }
 }
 
-function endingOf({ seq, event }: FeedEvent): Ending[] {
+function endingOf({ seq, event }: LogEntry): Ending[] {
   const told = webhookEventOf(event);
   if (told?.name !== 'job.completed' && told?.name !== 'job.failed') return [];
-  return [{ seq, jobId: String(told.data['job_id']), told }];
+  const jobId = String(told.data['job_id']);
+  return [{ seq, jobId, told, traceparent: event.traceparent ?? null }];
 }

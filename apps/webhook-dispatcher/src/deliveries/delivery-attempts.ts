@@ -134,7 +134,7 @@ export class DeliveryAttempts implements OnApplicationBootstrap, BeforeApplicati
   }
 
   async #attempt(delivery: ClaimedDelivery): Promise<void> {
-    const { url, enabled, secret, previous_secret, id, event, body } = delivery;
+    const { url, enabled, secret, previous_secret, id, event, body, traceparent } = delivery;
     if (url === null || enabled !== true) {
       this.#lanes.ended(delivery.lane, true);
       this.#ended.push(dropped(delivery));
@@ -146,7 +146,13 @@ export class DeliveryAttempts implements OnApplicationBootstrap, BeforeApplicati
       secret === null ? [] : [secret, ...(previous_secret === null ? [] : [previous_secret])];
     const attempt = delivery.attempts + 1;
     const target = { url, owner: delivery.endpoint_id ?? id, secrets };
-    const outcome = await this.sender.attempt(target, { id, event, body, attempt });
+    const outcome = await this.sender.attempt(target, {
+      id,
+      event,
+      body,
+      attempt,
+      traceparent,
+    });
     this.#lanes.ended(delivery.lane, outcome.isSuccess);
     const settlement = settled(delivery, outcome, this.config.OUTGOING_WEBHOOK_MAX_ATTEMPTS);
     this.#ended.push(settlement);

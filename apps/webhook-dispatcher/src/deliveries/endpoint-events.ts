@@ -1,9 +1,9 @@
 import { Injectable } from '@nestjs/common';
-import { EventLogReader, type FeedEvent } from '@spooled/event-log';
+import { webhookEventOf } from '@spooled/contracts';
+import { EventLogReader, type LogEntry } from '@spooled/event-log';
 import { Database } from '@spooled/postgres';
 import { deliveryId } from './delivery-id.js';
 import { envelope } from './domain/envelope.js';
-import { webhookEventOf } from './domain/webhook-event.js';
 import { MissedEvents } from './missed-events.js';
 import { DeliveryRepository, type NewDelivery } from './store/delivery.repository.js';
 import { FollowerRepository, type Listener } from './store/follower.repository.js';
@@ -53,13 +53,20 @@ export class EndpointEvents {
   }
 }
 
-function deliveriesOf({ seq, event }: FeedEvent, listeners: readonly Listener[]): NewDelivery[] {
+function deliveriesOf({ seq, event }: LogEntry, listeners: readonly Listener[]): NewDelivery[] {
   const told = webhookEventOf(event);
   if (told === null) return [];
   return listeners
     .filter(({ events, since_seq }) => seq > since_seq && events.includes(told.name))
     .map(({ id: endpointId }) => {
       const id = deliveryId(endpointId, seq, new Date(told.at));
-      return { id, lane: endpointId, endpointId, event: told.name, body: envelope(id, told) };
+      return {
+        id,
+        lane: endpointId,
+        endpointId,
+        event: told.name,
+        body: envelope(id, told),
+        traceparent: event.traceparent ?? null,
+      };
     });
 }

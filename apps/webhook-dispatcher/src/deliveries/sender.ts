@@ -1,6 +1,15 @@
 import { Inject, Injectable, type OnApplicationShutdown } from '@nestjs/common';
 import { OutboundError, OutboundHttp } from '@spooled/outbound';
-import { Metrics } from '@spooled/telemetry';
+import {
+  failSpan,
+  LOGGER,
+  Metrics,
+  spanTraceparent,
+  startSpan,
+  withSpan,
+  type Logger,
+  type Span,
+} from '@spooled/telemetry';
 import { WEBHOOK_DISPATCHER_CONFIG, type WebhookDispatcherConfig } from '../config.js';
 import { SecretBox } from '../endpoints/secret-box.js';
 import { signatureHeaders } from './signature.js';
@@ -18,6 +27,8 @@ export interface Message {
   readonly body: string;
   /** From 1 on. */
   readonly attempt: number;
+  /** Of what it tells of; null: nothing is known of a trace. @default the active span's */
+  readonly traceparent?: string | null;
 }
 
 /** What came of an attempt. */
@@ -37,6 +48,7 @@ export class Sender implements OnApplicationShutdown {
   constructor(
     private readonly box: SecretBox,
     @Inject(WEBHOOK_DISPATCHER_CONFIG) config: WebhookDispatcherConfig,
+    @Inject(LOGGER) private readonly logger: Logger,
     metrics: Metrics,
   ) {
     this.#http = new OutboundHttp({ allowsLocalHttp: !config.isProduction });
@@ -60,12 +72,29 @@ export class Sender implements OnApplicationShutdown {
   /** Never throws: whatever goes wrong is an outcome. */
   async attempt(target: Target, message: Message): Promise<Outcome> {
     const stopTimer = this.#seconds.startTimer();
-    const outcome = await this.#attempt(target, message);
-    stopTimer({ outcome: outcome.isSuccess ? 'success' : 'failure' });
+    const span = begin(target, message);
+    // Where nothing is recorded the trace goes on to the receiver as it came.
+    const traceparent = spanTraceparent(span) ?? message.traceparent ?? null;
+    const outcome = await this.#attempt(target, message, traceparent);
+    const seconds = stopTimer({ outcome: outcome.isSuccess ? 'success' : 'failure' });
+    if (span !== undefined) end(span, outcome);
+    withSpan(span, () =>
+      this.logger.debug(
+        {
+          delivery_id: message.id,
+          event: message.event,
+          attempt: message.attempt,
+          success: outcome.isSuccess,
+          status: outcome.statusCode,
+          duration_ms: Math.round(seconds * 1000),
+        },
+        'webhook attempt',
+      ),
+    );
     return outcome;
   }
 
-  async #attempt(target: Target, message: Message): Promise<Outcome> {
+  async #attempt(target: Target, message: Message, traceparent: string | null): Promise<Outcome> {
     const secrets = this.#open(target);
     if (secrets === null) {
       return failure('The signing secret cannot be read any more; set it again.');
@@ -75,6 +104,7 @@ export class Sender implements OnApplicationShutdown {
       'user-agent': 'Spooled-OutgoingWebhook/1.0',
       'x-spooled-event': message.event,
       'x-spooled-delivery-attempt': String(message.attempt),
+      ...(traceparent === null ? {} : { traceparent }),
       ...signatureHeaders({ ...message, timestamp: Math.floor(Date.now() / 1000) }, secrets),
     };
     try {
@@ -99,6 +129,27 @@ export class Sender implements OnApplicationShutdown {
       return null;
     }
   }
+}
+
+/** The host alone: the rest of a receiver's URL is often its secret. */
+function begin({ url }: Target, { id, event, attempt, traceparent }: Message): Span | undefined {
+  return startSpan('webhook attempt', {
+    kind: 'client',
+    parent: traceparent,
+    attributes: {
+      'http.request.method': 'POST',
+      'server.address': URL.canParse(url) ? new URL(url).hostname : '',
+      'spooled.delivery.id': id,
+      'spooled.webhook.event': event,
+      'spooled.delivery.attempt': attempt,
+    },
+  });
+}
+
+function end(span: Span, { isSuccess, statusCode }: Outcome): void {
+  if (statusCode !== null) span.setAttribute('http.response.status_code', statusCode);
+  if (!isSuccess) failSpan(span, { code: statusCode ?? 'no answer' });
+  span.end();
 }
 
 function failure(error: string): Outcome {

@@ -12,6 +12,7 @@ import {
 } from '@spooled/contracts';
 import { parsePart, readJson } from '@spooled/http';
 import { Bus } from '@spooled/nats';
+import { continuedTraceparent } from '@spooled/telemetry';
 import type { IncomingHttpHeaders } from 'node:http';
 import { v7 as uuidv7 } from 'uuid';
 import { z } from 'zod';
@@ -62,7 +63,7 @@ export class IngestionService {
     const host = await this.#host(organizationId, headers);
     if (!isToken(headers['x-webhook-token'], host.webhookToken)) throw unauthorized();
     const body = parsePart(customWebhookRequest, readJson(text));
-    return this.#enqueue(organizationId, host, {
+    return this.#enqueue(organizationId, host, headers, {
       queueName: body.queue_name,
       payload: body.payload,
       priority: body.priority ?? 0,
@@ -85,7 +86,7 @@ export class IngestionService {
       githubHeaders,
       headers,
     );
-    return this.#enqueue(organizationId, host, {
+    return this.#enqueue(organizationId, host, headers, {
       queueName: queueOf('github', event),
       payload: parsePart(githubBody, readJson(text)),
       tags: { _github_event: event },
@@ -101,7 +102,7 @@ export class IngestionService {
       throw unauthorized();
     }
     const { id, type, data } = parsePart(stripeEvent, readJson(text));
-    return this.#enqueue(organizationId, host, {
+    return this.#enqueue(organizationId, host, headers, {
       queueName: queueOf('stripe', type),
       payload: data.object,
       idempotencyKey: `stripe:${id}`,
@@ -127,10 +128,16 @@ export class IngestionService {
     throw new AppError('BAD_REQUEST', 'Webhooks are taken over https only.');
   }
 
-  async #enqueue(organizationId: string, { plan }: Host, job: NewJob): Promise<IngestedJob> {
+  async #enqueue(
+    organizationId: string,
+    { plan }: Host,
+    headers: IncomingHttpHeaders,
+    job: NewJob,
+  ): Promise<IngestedJob> {
     requirePayloadFits(plan, JSON.stringify(job.payload));
+    const traceparent = continuedTraceparent(headers['traceparent']);
     const { outcomes } = await this.bus.request(jobsRpc.enqueue, {
-      jobs: [{ organizationId, id: uuidv7(), ...job }],
+      jobs: [{ organizationId, id: uuidv7(), traceparent, ...job }],
     });
     const outcome = outcomes[0]!;
     if ('failure' in outcome) {

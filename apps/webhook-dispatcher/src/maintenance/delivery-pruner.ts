@@ -60,7 +60,9 @@ export class DeliveryPruner implements OnApplicationBootstrap, BeforeApplication
 
   async #prune(organizationId: string, beforeId: string, signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
-      if ((await this.deliveries.prune(organizationId, beforeId, BATCH)) < BATCH) return;
+      const pruned = await this.deliveries.prune(organizationId, beforeId, BATCH);
+      this.#loop.did(pruned);
+      if (pruned < BATCH) return;
     }
   }
 }

@@ -60,6 +60,7 @@ export class StalenessSweep implements OnApplicationBootstrap, BeforeApplication
       return ended.length;
     });
     if (swept === 0) return this.config.WORKER_SWEEP_INTERVAL_SECS * 1000;
+    this.#loop.did(swept);
     this.releaseRetry.wake();
     return 0;
   }

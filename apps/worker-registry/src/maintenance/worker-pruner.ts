@@ -40,6 +40,8 @@ export class WorkerPruner implements OnApplicationBootstrap, BeforeApplicationSh
   }
 
   async step(): Promise<number> {
-    return (await this.workers.prune(this.config.WORKER_HISTORY_DAYS)) === 0 ? HOUR_MS : 0;
+    const pruned = await this.workers.prune(this.config.WORKER_HISTORY_DAYS);
+    this.#loop.did(pruned);
+    return pruned === 0 ? HOUR_MS : 0;
   }
 }

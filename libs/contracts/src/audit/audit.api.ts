@@ -15,6 +15,9 @@ export const auditAction = z.enum([
   'key.revoked',
   'dead_letters.purged',
   'queue.deleted',
+  'jobs.cancelled',
+  'jobs.retried',
+  'jobs.reprioritized',
   'webhook.redelivered',
 ]);
 export type AuditAction = z.output<typeof auditAction>;

@@ -64,6 +64,7 @@ export const deadLettersApi = {
     summary: 'List dead letters, newest first.',
     query: deadLetterQuery,
     responses: { 200: z.array(deadLetter) },
+    isPaged: true,
   }),
   retry: route({
     service,

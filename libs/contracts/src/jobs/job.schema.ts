@@ -84,5 +84,9 @@ export const claimedJob = z.object({
   tags: json,
   created_at: instant,
   workflow_id: z.string().nullable(),
+  traceparent: z
+    .string()
+    .nullable()
+    .describe('W3C trace context in which it was put in, to link the work to; null: none'),
 });
 export type ClaimedJob = z.output<typeof claimedJob>;

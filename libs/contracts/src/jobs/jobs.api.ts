@@ -24,6 +24,7 @@ import {
   workerId,
   type JobStatus,
 } from './job.schema.js';
+import { bulkActionsApi } from './bulk-actions.api.js';
 import { historyRoute } from './history.api.js';
 import { whyRoute } from './why.api.js';
 
@@ -215,6 +216,7 @@ export const jobsApi = {
     responses: { 200: bulkResponse },
     errors: ['ACCESS_DENIED', 'FEATURE_DISABLED', 'QUOTA_EXCEEDED'],
   }),
+  ...bulkActionsApi,
   claim: route({
     service,
     method: 'POST',
@@ -222,6 +224,7 @@ export const jobsApi = {
     auth: 'key',
     summary: 'Lease up to `limit` jobs to a worker; may wait for one.',
     body: claimRequest,
+    mayWait: true,
     responses: { 200: z.object({ jobs: z.array(claimedJob) }) },
     errors: ['ACCESS_DENIED'],
   }),

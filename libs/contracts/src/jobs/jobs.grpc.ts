@@ -120,6 +120,7 @@ const job = z.object({
   assigned_worker_id: z.string().nullish(),
   idempotency_key: z.string().nullish(),
   lease_id: z.string().nullish(),
+  traceparent: z.string().nullish(),
 });
 export type GrpcJob = z.input<typeof job>;
 

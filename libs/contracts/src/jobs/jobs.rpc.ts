@@ -19,6 +19,7 @@ export const enqueueCommand = z.object({
   tags: tags.nullable().default(null),
   idempotencyKey: text(1, 255).nullable().default(null),
   scheduleId: z.uuid().nullable().default(null).describe('the schedule that fired'),
+  traceparent: z.string().nullish().describe('W3C trace context it belongs to'),
 });
 export type EnqueueCommand = z.output<typeof enqueueCommand>;
 

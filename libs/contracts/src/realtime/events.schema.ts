@@ -106,6 +106,12 @@ export const storedEvent = z.discriminatedUnion('type', [
 ]);
 export type StoredEvent = z.output<typeof storedEvent>;
 
+/**
+ * A stored event as it stands in the log: with the W3C trace context of whoever put its job in. Only who reads the log
+ * itself gets that; the schema above, by which all others read events, leaves it out.
+ */
+export type LoggedEvent = StoredEvent & { readonly traceparent?: string };
+
 /** What a worker's report tells; also the payload of the hint that carries it to the gateways. */
 export const workerHeartbeatData = z.object({
   worker_id: z.string(),

@@ -54,7 +54,7 @@ describe('whose credential it is', () => {
     );
     expect(await principals.resolve('a')).toEqual(principal);
     expect(asked).toEqual(['a']);
-    later(4900);
+    later(3000);
     await principals.resolve('a');
     expect(asked).toEqual(['a']);
     later(5100);

@@ -8,9 +8,9 @@ import type { Msg } from '@nats-io/transport-node';
 import { eventBatch, eventLogRpc, eventSubject, parseJson } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { Loop } from '@spooled/runtime';
-import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import { LOGGER, Metrics, startSpan, type Logger } from '@spooled/telemetry';
 import { OrganizationFeed } from './organization-feed.js';
-import { ORGANIZATION_HEADER } from './publisher.js';
+import { ORGANIZATION_HEADER, TRACE_HEADER } from './publisher.js';
 
 /** How long a feed nobody reads stays warm: clients that lost their connection come back soon. */
 const LINGER_MS = 60_000;
@@ -117,8 +117,21 @@ export class EventFeeds implements OnApplicationBootstrap, BeforeApplicationShut
     const entry = this.#entries.get(message.headers?.get(ORGANIZATION_HEADER) ?? '');
     if (entry === undefined) return;
     const batch = eventBatch.safeParse(parseJson(message.string()));
-    if (batch.success) entry.feed.accept(batch.data);
-    else this.logger.error({ err: batch.error }, 'an event batch was not understood');
+    if (batch.success) {
+      const span = startSpan('events receive', {
+        kind: 'consumer',
+        parent: message.headers?.get(TRACE_HEADER) ?? null,
+        needsParent: true,
+        attributes: {
+          'messaging.system': 'nats',
+          'messaging.destination.name': message.subject,
+          'messaging.batch.message_count': batch.data.events.length,
+          'spooled.organization.id': batch.data.organization_id,
+        },
+      });
+      entry.feed.accept(batch.data);
+      span?.end();
+    } else this.logger.error({ err: batch.error }, 'an event batch was not understood');
   }
 
   async #verify(): Promise<number> {

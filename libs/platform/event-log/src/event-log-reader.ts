@@ -1,13 +1,18 @@
 import { Injectable } from '@nestjs/common';
-import type { StoredEvent } from '@spooled/contracts';
+import type { LoggedEvent } from '@spooled/contracts';
 import type { Transaction } from '@spooled/postgres';
 import { behind, following, newest } from './event-log.sql.js';
-import type { FeedEvent } from './organization-feed.js';
+
+/** An event of the log and its place there. */
+export interface LogEntry {
+  readonly seq: number;
+  readonly event: LoggedEvent;
+}
 
 /** What follows a position in an organization's log. */
 export interface LogPage {
   /** Dense and in order. */
-  readonly events: readonly FeedEvent[];
+  readonly events: readonly LogEntry[];
   /** Events between the position and the first of these that the log holds no more. */
   readonly missed: number;
   /** Whether there may be more. */
@@ -41,7 +46,7 @@ export class EventLogReader {
   }
 
   async page(tx: Transaction, organizationId: string, after: number): Promise<LogPage> {
-    const rows = await tx.query<{ first_seq: number; events: readonly StoredEvent[] }>(following, [
+    const rows = await tx.query<{ first_seq: number; events: readonly LoggedEvent[] }>(following, [
       organizationId,
       after,
       MAX_BATCHES,

@@ -3,7 +3,7 @@ export type { EventLogEntry } from './event-log.js';
 export { EventFeedsModule, EventLogModule } from './event-log.module.js';
 export { EventFeeds } from './event-feeds.js';
 export { EventLogReader } from './event-log-reader.js';
-export type { LogPage } from './event-log-reader.js';
+export type { LogEntry, LogPage } from './event-log-reader.js';
 export { EventNews } from './event-news.js';
 export { OrganizationFeed } from './organization-feed.js';
 export type { FeedEvent, FeedListener } from './organization-feed.js';

@@ -10,7 +10,15 @@ import { eventSubject } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { Database } from '@spooled/postgres';
 import { Loop } from '@spooled/runtime';
-import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import {
+  failSpan,
+  LOGGER,
+  Metrics,
+  spanTraceparent,
+  startSpan,
+  type Logger,
+  type Span,
+} from '@spooled/telemetry';
 import { confirm } from './event-log.sql.js';
 import { EventStream } from './event-stream.js';
 
@@ -25,6 +33,8 @@ export interface CommittedBatch {
 }
 
 export const ORGANIZATION_HEADER = 'Spooled-Organization';
+/** The trace of whoever's change the batch tells of. */
+export const TRACE_HEADER = 'traceparent';
 
 /** Publishes waiting for the stream's confirmation; beyond it the sweeper takes over. */
 const MAX_UNCONFIRMED = 2000;
@@ -83,9 +93,21 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
   publish(batch: CommittedBatch): void {
     if (!this.bus.isConnected || this.#awaiting.size >= MAX_UNCONFIRMED) return;
     const number = (this.#publishes += 1);
-    this.#awaiting.set(number, { batch, sentAt: Date.now() });
-    this.bus.publish(eventSubject(batch.organizationId), messageOf(batch), {
-      headers: messageHeaders(batch),
+    const subject = eventSubject(batch.organizationId);
+    // A part of the transaction's trace; it ends when the stream has the batch.
+    const span = startSpan('events publish', {
+      kind: 'producer',
+      needsParent: true,
+      attributes: {
+        'messaging.system': 'nats',
+        'messaging.destination.name': subject,
+        'messaging.batch.message_count': batch.count,
+        'spooled.organization.id': batch.organizationId,
+      },
+    });
+    this.#awaiting.set(number, { batch, sentAt: Date.now(), span });
+    this.bus.publish(subject, messageOf(batch), {
+      headers: messageHeaders(batch, spanTraceparent(span)),
       reply: `${this.#inbox}.${number}`,
     });
   }
@@ -112,7 +134,11 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
     if (awaited === undefined) return;
     this.#awaiting.delete(number);
     if (isConfirmation(message)) this.#confirm(awaited.batch);
-    else this.#miss();
+    else {
+      failSpan(awaited.span, { code: 'unconfirmed' });
+      this.#miss();
+    }
+    awaited.span?.end();
   }
 
   #confirm(batch: CommittedBatch): void {
@@ -128,8 +154,10 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
 
   #forgetUnanswered(): void {
     const oldest = Date.now() - ACK_TIMEOUT_MS;
-    for (const [number, { sentAt }] of this.#awaiting) {
+    for (const [number, { sentAt, span }] of this.#awaiting) {
       if (sentAt > oldest) return;
+      failSpan(span, { code: 'timeout' });
+      span?.end();
       this.#awaiting.delete(number);
       this.#miss();
     }
@@ -154,16 +182,21 @@ function messageOf({ organizationId, epoch, firstSeq, json }: CommittedBatch): s
 interface AwaitedBatch {
   readonly batch: CommittedBatch;
   readonly sentAt: number;
+  readonly span: Span | undefined;
 }
 
 /**
  * The message id makes a repeated publish harmless; the organization lets a consumer drop what it does not follow
  * without parsing it.
  */
-function messageHeaders({ organizationId, firstSeq }: CommittedBatch): MsgHdrs {
+function messageHeaders(
+  { organizationId, firstSeq }: CommittedBatch,
+  traceparent: string | null = null,
+): MsgHdrs {
   const all = headers();
   all.set('Nats-Msg-Id', `${organizationId}.${firstSeq}`);
   all.set(ORGANIZATION_HEADER, organizationId);
+  if (traceparent !== null) all.set(TRACE_HEADER, traceparent);
   return all;
 }
 

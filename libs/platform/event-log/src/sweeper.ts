@@ -72,6 +72,7 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     let delivered = 0;
     for (const batch of overdue) if (await this.#publish(batch)) delivered += 1;
     this.#swept.inc(delivered);
+    this.#loops[0]!.did(delivered);
     return delivered > 0 && delivered === overdue.length ? 0 : SWEEP_EVERY_MS;
   }
 

@@ -1,3 +1,4 @@
+export { sentTraceparent } from './sent-traceparent.js';
 export type { AnswerOf, Caller, CallOf, Outgoing } from './call.js';
 export { Grpc } from './grpc.decorator.js';
 export { GrpcModule } from './grpc.module.js';

@@ -1,4 +1,5 @@
 import {
+  type Metadata,
   type sendUnaryData,
   type ServerDuplexStream,
   type ServerUnaryCall,
@@ -8,10 +9,21 @@ import {
 import { AccessWatch } from '@spooled/access';
 import { AppError, errorCatalogue, type GrpcSpec, type Principal } from '@spooled/contracts';
 import { parsePart, PrincipalResolver, toAppError, TrafficControl } from '@spooled/http';
-import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import {
+  annotate,
+  failSpan,
+  LOGGER,
+  Metrics,
+  outsideTraces,
+  startSpan,
+  withSpan,
+  type Logger,
+  type Span,
+} from '@spooled/telemetry';
 import { Inject, Injectable } from '@nestjs/common';
 import { identify } from './credentials.js';
 import { Incoming } from './incoming.js';
+import { sentTraceparent } from './sent-traceparent.js';
 import { MALFORMED } from './protos.js';
 import { statusOf } from './status.js';
 import { StreamCall } from './stream-call.js';
@@ -22,10 +34,12 @@ type RawUnary = ServerUnaryCall<unknown, unknown>;
 type RawServerStream = ServerWritableStream<unknown, unknown>;
 type RawBidi = ServerDuplexStream<unknown, unknown>;
 
+/** A call that takes longer is worth a line, in milliseconds. */
+const SLOW_MS = 1000;
 /** How long a stream that we ended has to take its end, in milliseconds. */
 const END_GRACE_MS = 5000;
 
-/** Turns a method's spec and its handler into what grpc-js calls: caller, limits, validation, answer, metric. */
+/** Turns a method's spec and its handler into what grpc-js calls: caller, limits, validation, answer, metric, span, line. */
 @Injectable()
 export class MethodBinding {
   readonly #streams = new Set<StreamCall>();
@@ -82,34 +96,48 @@ export class MethodBinding {
   ): Promise<void> {
     const startedAt = performance.now();
     let outcome = 'OK';
+    const span = begin(spec, call.metadata);
     try {
-      const identity = await identify(this.resolver, call.metadata);
-      this.#admit(identity.principal);
-      const request = parse(spec, call.request);
-      answer(null, await handler(new UnaryCall(call, identity, request)));
+      const work = (): Promise<unknown> => this.#answer(spec, handler, call);
+      answer(null, await withSpan(span, work));
     } catch (error) {
-      const known = this.#understand(spec, error);
+      const known = withSpan(span, () => this.#understand(spec, error));
       outcome = errorCatalogue[known.code].grpc;
       answer(statusOf(known));
     }
     // After its end a call counts as cancelled too, so what it was is asked before.
     this.#count(spec, outcome);
-    this.#seconds.observe({ method: spec.method }, (performance.now() - startedAt) / 1000);
+    const durationMs = performance.now() - startedAt;
+    this.#seconds.observe({ method: spec.method }, durationMs / 1000);
+    if (span !== undefined) end(span, outcome);
+    withSpan(span, () => this.#tell(spec, outcome, durationMs));
+  }
+
+  async #answer(spec: GrpcSpec, handler: Handler, call: RawUnary): Promise<unknown> {
+    const identity = await identify(this.resolver, call.metadata);
+    this.#admit(identity.principal);
+    annotate({ 'spooled.organization.id': identity.principal.organizationId });
+    return handler(new UnaryCall(call, identity, parse(spec, call.request)));
   }
 
   async #stream(spec: GrpcSpec, handler: Handler, raw: RawServerStream | RawBidi): Promise<void> {
     let call: StreamCall | undefined;
+    // A stream lives for hours: the span is that of its opening.
+    const span = begin(spec, raw.metadata);
     try {
       if (this.#isDraining) throw stopping();
       // What arrives while we ask who calls is not lost: nothing is read before somebody listens.
-      const identity = await identify(this.resolver, raw.metadata);
+      const identity = await withSpan(span, () => identify(this.resolver, raw.metadata));
       this.#admit(identity.principal);
+      if (span !== undefined) end(span, 'OK');
       call = new StreamCall(raw, identity, (principal) => this.#admit(principal));
       if ('request' in raw) call.request = parse(spec, raw.request);
       else call.requests = new Incoming(raw, call.signal, (message) => parse(spec, message));
-      await this.#run(spec, handler, call);
+      const opened = call;
+      await outsideTraces(() => this.#run(spec, handler, opened));
     } catch (error) {
-      this.#refuse(spec, raw, error);
+      const outcome = this.#refuse(spec, raw, error);
+      if (span !== undefined && call === undefined) end(span, outcome);
     }
   }
 
@@ -134,10 +162,12 @@ export class MethodBinding {
   }
 
   /** Before there was a stream to speak of. */
-  #refuse(spec: GrpcSpec, raw: RawServerStream | RawBidi, error: unknown): void {
+  #refuse(spec: GrpcSpec, raw: RawServerStream | RawBidi, error: unknown): string {
     const known = this.#understand(spec, error);
-    this.#count(spec, errorCatalogue[known.code].grpc);
+    const outcome = errorCatalogue[known.code].grpc;
+    this.#count(spec, outcome);
     raw.emit('error', statusOf(known));
+    return outcome;
   }
 
   #end(call: StreamCall, error?: AppError): void {
@@ -148,6 +178,17 @@ export class MethodBinding {
   #admit(principal: Principal): void {
     const { refusal } = this.traffic.admit(principal);
     if (refusal !== undefined) throw refusal;
+  }
+
+  /** One line for each call, as HTTP has one for each request. */
+  #tell({ service, method }: GrpcSpec, status: string, durationMs: number): void {
+    const isWorthIt = status === 'INTERNAL' || (durationMs >= SLOW_MS && status !== 'UNAVAILABLE');
+    const level = isWorthIt ? 'info' : 'debug';
+    if (!this.logger.isLevelEnabled(level)) return;
+    this.logger[level](
+      { service_name: service, method, status, duration_ms: Math.round(durationMs) },
+      'gRPC call',
+    );
   }
 
   #count({ method }: GrpcSpec, outcome: string): void {
@@ -161,6 +202,24 @@ export class MethodBinding {
     }
     return known;
   }
+}
+
+function begin({ service, method }: GrpcSpec, metadata: Metadata): Span | undefined {
+  return startSpan(`${service}/${method}`, {
+    kind: 'server',
+    parent: sentTraceparent(metadata),
+    attributes: { 'rpc.system': 'grpc', 'rpc.service': service, 'rpc.method': method },
+  });
+}
+
+function end(span: Span, status: string): void {
+  span.setAttribute('rpc.response.status_code', status);
+  if (isOurTrouble(status)) failSpan(span, { code: status });
+  span.end();
+}
+
+function isOurTrouble(status: string): boolean {
+  return status === 'INTERNAL' || status === 'UNAVAILABLE';
 }
 
 function parse({ request }: GrpcSpec, message: unknown): unknown {

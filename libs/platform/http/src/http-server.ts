@@ -19,6 +19,7 @@ import { readJson } from './json-body.js';
 import { listenProblem } from './listen-problem.js';
 import { PrincipalResolver } from './principal-resolver.js';
 import { requestId } from './request-id.js';
+import { inRequest } from './request-spans.js';
 import { routeOf } from './route.decorator.js';
 import { RouteBinding, type RouteSettings } from './route-binding.js';
 import { SilentConnections } from './silent-connections.js';
@@ -77,7 +78,7 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
       routerOptions: { maxParamLength: 1000 },
     });
     this.#silent = new SilentConnections(this.fastify.server);
-    this.#binding = new RouteBinding(resolver, traffic, this.#inFlight, config, metrics);
+    this.#binding = new RouteBinding(resolver, traffic, this.#inFlight, config, logger, metrics);
     this.#upgrades = new UpgradeRoutes(resolver, traffic, config, logger);
     this.#prepare();
   }
@@ -185,10 +186,8 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
   #refuse(error: unknown, request: FastifyRequest, reply: FastifyReply): FastifyReply {
     const { status, headers, body } = errorReply(error);
     if (isServerFault(error)) {
-      this.logger.error(
-        { err: error, requestId: request.id, route: request.routeOptions.url },
-        'request failed',
-      );
+      const fields = { err: error, request_id: request.id, route: request.routeOptions.url };
+      inRequest(request, () => this.logger.error(fields, 'request failed'));
     }
     return reply.code(status).headers(headers).send(body);
   }
@@ -203,6 +202,7 @@ const CORS_REQUEST_HEADERS = [
   'x-organization-id',
   'idempotency-key',
   'last-event-id',
+  'traceparent',
 ];
 const CORS_RESPONSE_HEADERS = [
   'x-request-id',

@@ -1,5 +1,5 @@
 import { AppError, fullPath, type RouteSpec } from '@spooled/contracts';
-import type { Metrics } from '@spooled/telemetry';
+import { annotate, outsideTraces, type Logger, type Metrics } from '@spooled/telemetry';
 import type { FastifyReply, FastifyRequest, RouteOptions } from 'fastify';
 import type { IncomingHttpHeaders } from 'node:http';
 import {
@@ -14,6 +14,7 @@ import { parsePart } from './error-body.js';
 import type { HttpConfig } from './http.config.js';
 import type { InFlight } from './in-flight.js';
 import type { PrincipalResolver } from './principal-resolver.js';
+import { beginSpan, endSpan, inRequest } from './request-spans.js';
 import { RawJson, StatusAnswer } from './route.decorator.js';
 import type { TrafficControl } from './traffic-control.js';
 
@@ -26,7 +27,10 @@ export interface RouteSettings {
 
 const JSON_TYPE = 'application/json; charset=utf-8';
 
-/** Turns a route's spec and its handler into a Fastify route: caller, limits, validation, answer, metric. */
+/** A request that takes longer is worth a line, unless it waits on purpose, in milliseconds. */
+const SLOW_MS = 1000;
+
+/** Turns a route's spec and its handler into a Fastify route: caller, limits, validation, answer, metric, span, line. */
 export class RouteBinding {
   readonly #requests;
   readonly #seconds;
@@ -36,6 +40,7 @@ export class RouteBinding {
     private readonly traffic: TrafficControl,
     private readonly inFlight: InFlight,
     private readonly config: HttpConfig,
+    private readonly logger: Logger,
     metrics: Metrics,
   ) {
     this.#requests = metrics.counter({
@@ -63,22 +68,62 @@ export class RouteBinding {
       compress: spec.auth === 'stream' ? false : { threshold: 1024 },
       // Before the body is read: a stranger must not make us read five megabytes.
       onRequest: async (request, reply) => {
-        const caller = await this.#admit(spec, request, reply);
+        if (!isProbe(spec)) beginSpan(spec, request);
+        const caller = await inRequest(request, () => this.#admit(spec, request, reply));
         if (caller !== undefined) callers.set(request, caller);
       },
-      onResponse: (_request, reply, done) => {
+      onResponse: (request, reply, done) => {
         this.#requests.inc({ ...labels, status: reply.statusCode });
         // A stream's life is no duration of a request.
         if (spec.auth !== 'stream') this.#seconds.observe(labels, reply.elapsedTime / 1000);
+        inRequest(request, () => this.#tell(spec, request, reply, callers.get(request)));
+        endSpan(request, reply.statusCode);
         done();
       },
       handler: async (request, reply) => {
         const input = new RouteRequest(request, reply, callers.get(request), spec);
-        const work = Promise.resolve(handler(input));
-        const answer = spec.auth === 'stream' ? await work : await this.inFlight.limit(work);
+        if (spec.auth === 'stream') {
+          // A stream outlives its request by hours: the span is that of its opening.
+          endSpan(request, reply.statusCode);
+          const answer = await outsideTraces(() => handler(input));
+          return reply.sent ? reply : send(reply, defaultStatus, answer);
+        }
+        const answer = await inRequest(request, () => {
+          if (input.principal !== undefined) {
+            annotate({ 'spooled.organization.id': input.principal.organizationId });
+          }
+          return this.inFlight.limit(Promise.resolve(handler(input)));
+        });
         return reply.sent ? reply : send(reply, defaultStatus, answer);
       },
     } satisfies RouteOptions & { compress: unknown; config: RouteSettings };
+  }
+
+  /**
+   * One line for each request: those that were slow or failed by our fault always, the others for who looks closely. What is
+   * away for an hour must not fill the log, so being refused for that is no reason.
+   */
+  #tell(
+    spec: RouteSpec,
+    request: FastifyRequest,
+    { statusCode, elapsedTime }: FastifyReply,
+    caller: Caller | undefined,
+  ): void {
+    const isSlow = elapsedTime >= SLOW_MS && spec.auth !== 'stream' && spec.mayWait !== true;
+    const isWorthIt = statusCode !== 503 && (statusCode >= 500 || isSlow);
+    const level = isWorthIt ? 'info' : 'debug';
+    if (!this.logger.isLevelEnabled(level)) return;
+    this.logger[level](
+      {
+        method: spec.method,
+        route: fullPath(spec),
+        status: statusCode,
+        duration_ms: Math.round(elapsedTime),
+        request_id: request.id,
+        ...(caller === undefined ? {} : { organization_id: caller.principal.organizationId }),
+      },
+      'request',
+    );
   }
 
   async #admit(

@@ -70,7 +70,7 @@ export class UpgradeRoutes {
         headers,
       });
     } catch (error) {
-      if (isServerFault(error)) this.logger.error({ err: error }, 'upgrade failed');
+      if (isServerFault(error)) this.logger.error({ err: error, request_id: id }, 'upgrade failed');
       refuse(socket, error, headers);
     } finally {
       socket.off('error', ignore);

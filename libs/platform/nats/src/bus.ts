@@ -7,15 +7,24 @@ import {
 } from '@nestjs/common';
 import {
   connect,
+  headers,
   NoRespondersError,
   RequestError,
   TimeoutError,
   type Msg,
+  type MsgHdrs,
   type NatsConnection,
   type PublishOptions,
 } from '@nats-io/transport-node';
 import { AppError, parseJson, rpcFailure, type HintSpec, type RpcSpec } from '@spooled/contracts';
-import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import {
+  activeTraceparent,
+  inSpan,
+  isTracing,
+  LOGGER,
+  Metrics,
+  type Logger,
+} from '@spooled/telemetry';
 import { randomUUID } from 'node:crypto';
 import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
@@ -98,11 +107,27 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   ): Promise<z.output<O>> {
     const question = JSON.stringify(spec.request.parse(input));
     this.#requireCarried(question);
-    let answer: Msg;
+    // What loops ask by the clock begins no trace of its own.
+    const answer = await inSpan(
+      `${spec.subject} request`,
+      { kind: 'client', attributes: messaging(spec.subject, 'request'), needsParent: true },
+      () => this.#ask(spec, question),
+    );
+    const envelope = parseJson(answer.string()) as { ok?: unknown; failure?: unknown };
+    if (envelope.failure !== undefined) {
+      const { code, message, extra, retryAfterSecs } = rpcFailure.parse(envelope.failure);
+      throw new AppError(code, message, { extra, retryAfterSecs });
+    }
+    return spec.response.parse(envelope.ok);
+  }
+
+  async #ask({ subject, timeoutMs }: RpcSpec, question: string): Promise<Msg> {
+    const trace = traceHeaders();
+    const options = trace === undefined ? {} : { headers: trace };
     try {
-      const asked = this.connection.request(spec.subject, question, { timeout: spec.timeoutMs });
+      const asked = this.connection.request(subject, question, { timeout: timeoutMs, ...options });
       this.#count('requested');
-      answer = await asked;
+      return await asked;
     } catch (error) {
       if (error instanceof AppError) throw error;
       if (
@@ -110,16 +135,10 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
         error instanceof NoRespondersError ||
         error instanceof RequestError
       ) {
-        throw away(`${spec.subject} did not answer.`, error);
+        throw away(`${subject} did not answer.`, error);
       }
       throw away('The bus is not available.', error);
     }
-    const envelope = parseJson(answer.string()) as { ok?: unknown; failure?: unknown };
-    if (envelope.failure !== undefined) {
-      const { code, message, extra, retryAfterSecs } = rpcFailure.parse(envelope.failure);
-      throw new AppError(code, message, { extra, retryAfterSecs });
-    }
-    return spec.response.parse(envelope.ok);
   }
 
   /** Answers a question; the instances of a service share the load. */
@@ -140,7 +159,16 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     const handle = async (message: Msg): Promise<void> => {
       let envelope: string;
       try {
-        const output = await answer(spec.request.parse(parseJson(message.string())));
+        const output = await inSpan(
+          `${spec.subject} process`,
+          {
+            kind: 'server',
+            parent: message.headers?.get(TRACEPARENT) ?? null,
+            attributes: messaging(spec.subject, 'process'),
+            needsParent: true,
+          },
+          () => answer(spec.request.parse(parseJson(message.string()))),
+        );
         envelope = `{"ok":${output}}`;
       } catch (error) {
         envelope = JSON.stringify({ failure: this.#failure(spec.subject, error) });
@@ -334,6 +362,25 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
     this.logger.error({ subject, err: error }, 'a question could not be answered');
     return { code: 'INTERNAL_ERROR', message: 'The service failed to answer.' };
   }
+}
+
+/** Name of the header that carries the W3C trace context between services. */
+const TRACEPARENT = 'traceparent';
+
+function traceHeaders(): MsgHdrs | undefined {
+  const traceparent = isTracing() ? activeTraceparent() : null;
+  if (traceparent === null) return undefined;
+  const all = headers();
+  all.set(TRACEPARENT, traceparent);
+  return all;
+}
+
+function messaging(subject: string, operation: string) {
+  return {
+    'messaging.system': 'nats',
+    'messaging.destination.name': subject,
+    'messaging.operation.name': operation,
+  };
 }
 
 /** Waits for the work, but not longer; how it ends is no matter here. */

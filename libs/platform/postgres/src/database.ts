@@ -1,4 +1,5 @@
 import { AppError, isUuid, parseJson } from '@spooled/contracts';
+import { annotate, inSpan, isTracing } from '@spooled/telemetry';
 import type { Socket } from 'node:net';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
@@ -52,6 +53,14 @@ const rowTypes: pg.CustomTypesConfig = {
   getTypeParser: (oid) =>
     typeParsers[oid] ?? (types.getTypeParser(oid) as (text: string) => unknown),
 };
+
+/** Of a request's trace; loops, which run by the clock, begin none. The statements' names only: values are customers'. */
+const TRANSACTION_SPAN = {
+  kind: 'client',
+  attributes: { 'db.system.name': 'postgresql' },
+  needsParent: true,
+} as const;
+const MAX_NAMES = 20;
 
 /** Of a transaction that others keep deadlocking with. */
 const MAX_ATTEMPTS = 3;
@@ -154,8 +163,12 @@ export class Database {
     }
   }
 
+  #run<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+    return inSpan(`transaction ${this.#role}`, TRANSACTION_SPAN, () => this.#attempt(begin, work));
+  }
+
   /** A transaction that lost a deadlock was rolled back whole, and is simply run again. */
-  async #run<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
+  async #attempt<T>(begin: string, work: (transaction: Transaction) => Promise<T>): Promise<T> {
     for (let attempt = 1; ; attempt += 1) {
       try {
         return await this.#runOnce(begin, work);
@@ -173,6 +186,7 @@ export class Database {
       unit.begin(begin);
       const result = await work(unit);
       await unit.commit();
+      if (isTracing()) annotate({ 'db.query.summary': unit.statements });
       unit.committed();
       return result;
     } catch (error) {
@@ -202,6 +216,7 @@ class UnitOfWork implements Transaction {
   readonly #inFlight: Promise<unknown>[] = [];
   readonly #beforeCommit: { readonly run: () => void; readonly order: number }[] = [];
   readonly #afterCommit: (() => void)[] = [];
+  readonly #names: string[] = [];
 
   constructor(client: pg.PoolClient) {
     this.#client = client;
@@ -258,7 +273,13 @@ class UnitOfWork implements Transaction {
     }
   }
 
+  /** The names of what ran, as far as a span has room for them. */
+  get statements(): string {
+    return this.#names.join(' ');
+  }
+
   #execute(statement: Statement, values: readonly unknown[] = []): Promise<pg.QueryResult> {
+    if (isTracing() && this.#names.length < MAX_NAMES) this.#names.push(statement.name);
     return this.#client.query({
       name: statement.name,
       text: statement.text,

@@ -1,5 +1,13 @@
 import { AppError } from '@spooled/contracts';
-import type { Metrics } from '@spooled/telemetry';
+import {
+  activeTraceparent,
+  inSpan,
+  isTracing,
+  outsideTraces,
+  sharedBy,
+  type Metrics,
+  type SpanSettings,
+} from '@spooled/telemetry';
 import { sqlState, type Database, type Transaction } from './database.js';
 
 export interface GroupCommitOptions {
@@ -82,7 +90,8 @@ export class GroupCommit {
     this.#inFlight += 1;
     if (this.#lanes.some(({ isEmpty }) => !isEmpty)) this.#schedule();
     try {
-      await this.#commit(batches);
+      // The caller that made this group depart is one of many: it does not take the others into its trace.
+      await outsideTraces(() => this.#commit(batches));
     } finally {
       this.#inFlight -= 1;
       if (this.#lanes.some(({ isEmpty }) => !isEmpty)) this.#schedule();
@@ -92,8 +101,10 @@ export class GroupCommit {
   async #commit(batches: readonly Batch[]): Promise<void> {
     const organizations = [...new Set(batches.flatMap((batch) => batch.organizations))];
     try {
-      const settlements = await this.#options.database.transaction(organizations, (transaction) =>
-        runAll(transaction, batches),
+      const settlements = await inSpan('group commit', spanOf(batches), () =>
+        this.#options.database.transaction(organizations, (transaction) =>
+          runAll(transaction, batches),
+        ),
       );
       for (const { name, rows } of batches) this.#rows.observe({ statement: name }, rows);
       for (const settle of settlements) settle();
@@ -111,6 +122,8 @@ interface Batch {
   readonly name: string;
   readonly rows: number;
   readonly organizations: readonly string[];
+  /** Of the callers' traces. */
+  readonly traceparents: readonly (string | null)[];
   /** Answers a function that tells the callers, for after the commit. */
   run(transaction: Transaction): Promise<() => void>;
   reject(error: unknown): void;
@@ -124,6 +137,7 @@ interface Queue {
 
 interface Waiting<I, O> {
   readonly item: I;
+  readonly traceparent: string | null;
   readonly resolve: (answer: O) => void;
   readonly reject: (error: unknown) => void;
 }
@@ -148,7 +162,7 @@ class LaneQueue<I, O> implements Queue {
       );
     }
     return new Promise<O>((resolve, reject) => {
-      this.#waiting.push({ item, resolve, reject });
+      this.#waiting.push({ item, traceparent: activeTraceparent(), resolve, reject });
     });
   }
 
@@ -184,6 +198,10 @@ class LaneBatch<I, O> implements Batch {
     return this.waiting.map(({ item }) => this.lane.organizationOf(item));
   }
 
+  get traceparents(): readonly (string | null)[] {
+    return this.waiting.map(({ traceparent }) => traceparent);
+  }
+
   async run(transaction: Transaction): Promise<() => void> {
     const items = this.waiting.map(({ item }) => item);
     const answers = await this.lane.run(transaction, items);
@@ -208,6 +226,20 @@ class LaneBatch<I, O> implements Batch {
       new LaneBatch(this.lane, this.waiting.slice(middle)),
     ];
   }
+}
+
+function spanOf(batches: readonly Batch[]): SpanSettings {
+  if (!isTracing()) return {};
+  return {
+    ...sharedBy(batches.flatMap(({ traceparents }) => traceparents)),
+    attributes: {
+      'spooled.group.calls': batches.reduce(
+        (sum, { traceparents }) => sum + traceparents.length,
+        0,
+      ),
+      'spooled.group.lanes': batches.map(({ name }) => name),
+    },
+  };
 }
 
 /** Waits for all of them, also when one fails: nobody may use the transaction after it ended. */

@@ -119,6 +119,28 @@ describe('a loop', () => {
     expect(steps).toBe(1);
   });
 
+  it('leaves a line for a step that did something, and for no other', async () => {
+    const lines: string[] = [];
+    const write = (line: string): void => void lines.push(line);
+    const chatty = createLogger('test', 'debug', { isJson: true, write });
+    let steps = 0;
+    const { loop } = loopOf(
+      async () => {
+        steps += 1;
+        if (steps === 2) for (const count of [3, 4]) loop.did(count);
+        return 1;
+      },
+      { logger: chatty },
+    );
+    loop.start();
+    await eventually(() => steps > 3);
+    await loop.stop();
+    const told = lines.map((line) => JSON.parse(line) as Record<string, unknown>);
+    expect(told).toEqual([
+      expect.objectContaining({ msg: 'loop step', level: 'debug', loop: 'test', count: 7 }),
+    ]);
+  });
+
   it('can be stopped without having been started', async () => {
     await loopOf(async () => 0).loop.stop();
   });

@@ -23,6 +23,7 @@ export class Loop {
   #wake: (() => void) | undefined;
   #isWakePending = false;
   #isFailing = false;
+  #done = 0;
 
   constructor(options: LoopOptions) {
     this.#options = options;
@@ -59,6 +60,11 @@ export class Loop {
     this.#wake?.();
   }
 
+  /** Tells that the step under way did something to so many things: it is worth a line then. */
+  did(count: number): void {
+    this.#done += count;
+  }
+
   async #run(signal: AbortSignal): Promise<void> {
     while (!signal.aborted) {
       this.#isWakePending = false;
@@ -71,6 +77,7 @@ export class Loop {
   async #step(signal: AbortSignal): Promise<number> {
     const { name, logger, step, errorDelayMs = 1000 } = this.#options;
     const stopTimer = this.#seconds.startTimer({ loop: name });
+    this.#done = 0;
     try {
       const delayMs = await step(signal);
       this.#steps.inc({ loop: name, outcome: 'ok' });
@@ -85,7 +92,11 @@ export class Loop {
       this.#isFailing = true;
       return errorDelayMs;
     } finally {
-      stopTimer();
+      const seconds = stopTimer();
+      if (this.#done > 0) {
+        const duration_ms = Math.round(seconds * 1000);
+        logger.debug({ loop: name, count: this.#done, duration_ms }, 'loop step');
+      }
     }
   }
 

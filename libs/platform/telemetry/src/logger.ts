@@ -1,6 +1,7 @@
 import { env, loadConfig } from '@spooled/config';
 import { z } from 'zod';
 import { pino, type DestinationStream, type Logger as PinoLogger } from 'pino';
+import { logFields } from './tracing.js';
 import { textLine } from './text-line.js';
 
 export type Logger = PinoLogger;
@@ -34,6 +35,8 @@ export function createLogger(
     level,
     base: { service },
     timestamp: pino.stdTimeFunctions.isoTime,
+    // Which request and which trace, where traces are recorded: a line finds its span and the other way round.
+    mixin: logFields,
     formatters: { level: (label: string) => ({ level: label }) },
     redact: {
       paths: ['authorization', 'credential', 'token', 'api_key', '*.authorization', '*.token'],

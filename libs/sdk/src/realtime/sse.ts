@@ -23,7 +23,7 @@ export async function* serverSentEvents(request: ConnectionRequest): AsyncGenera
       if (done) return;
       const blocks = (text + value).split('\n\n');
       text = blocks.pop() ?? '';
-      for (const block of blocks) yield frameOf(block);
+      for (const block of blocks) yield frameOf(block, (text) => http.parse(text));
     }
   } catch (error) {
     if (signal.aborted) throw signal.reason;
@@ -54,9 +54,9 @@ async function acceptedOf(request: ConnectionRequest): Promise<EventFilter[]> {
   return getTicket === undefined ? accepted : [];
 }
 
-function frameOf(block: string): Frame {
+function frameOf(block: string, parse: (text: string) => unknown): Frame {
   const [, data] = /^data: ?(.*)/m.exec(block) ?? [];
-  if (data !== undefined) return { kind: 'event', event: JSON.parse(data) as Envelope };
+  if (data !== undefined) return { kind: 'event', event: parse(data) as Envelope };
   const [greeting, cursor] = /^: ?connected ?(\S+)?/m.exec(block) ?? [];
   return greeting === undefined ? { kind: 'alive' } : { kind: 'open', cursor };
 }

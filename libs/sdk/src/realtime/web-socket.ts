@@ -86,7 +86,7 @@ export async function* webSocketEvents(
     request.onCommands(command);
   };
   socket.onmessage = ({ data }: { data: unknown }) => {
-    const message = JSON.parse(String(data)) as Message;
+    const message = http.parse(String(data)) as Message;
     const subscribed = asked.get(message.request_id ?? '');
     if (message.request_id === undefined) {
       const isPing = message.type === 'Ping';

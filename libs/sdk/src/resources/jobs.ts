@@ -101,6 +101,21 @@ export class JobsResource {
     return this.http.call('jobs', 'bulk', { body, isRepeatable: true }, options);
   }
 
+  /** Cancels what has not begun of the jobs that match a filter; `hasMore` says whether to ask again. */
+  bulkCancel(body: Body<'jobs', 'bulkCancel'>, options?: CallOptions) {
+    return this.http.call('jobs', 'bulkCancel', { body }, options);
+  }
+
+  /** Retries what was given up of the jobs that match a filter. */
+  bulkRetry(body: Body<'jobs', 'bulkRetry'>, options?: CallOptions) {
+    return this.http.call('jobs', 'bulkRetry', { body }, options);
+  }
+
+  /** Changes the priority of what has not begun of the jobs that match a filter. */
+  bulkSetPriority(body: Body<'jobs', 'bulkSetPriority'>, options?: CallOptions) {
+    return this.http.call('jobs', 'bulkSetPriority', { body }, options);
+  }
+
   /** With `waitSecs` the call is held until there is a job; its time limit is then that much longer. */
   claim(body: Body<'jobs', 'claim'>, options: CallOptions = {}) {
     const timeoutMs = options.timeoutMs ?? 30_000 + (body.waitSecs ?? 0) * 1000;

@@ -2,6 +2,9 @@ import type { JobsResource } from '../resources/jobs.js';
 import type { Answer } from '../routes.js';
 
 export type ClaimedJob = Answer<'jobs', 'claim'>['jobs'][number];
+/** What a worker knows of a job; a job that was pushed over gRPC comes without tags and workflow. */
+export type WorkerJob = Omit<ClaimedJob, 'tags' | 'workflowId'> &
+  Partial<Pick<ClaimedJob, 'tags' | 'workflowId'>>;
 export type LogLevel = 'debug' | 'info' | 'warn' | 'error';
 
 /** What a handler gets with a job. */
@@ -11,7 +14,9 @@ export interface JobContext<P = unknown> {
   readonly payload: P;
   readonly retryCount: number;
   readonly maxRetries: number;
-  readonly job: ClaimedJob;
+  readonly job: WorkerJob;
+  /** W3C trace context in which the job was put in: link the work's span to it. */
+  readonly traceparent: string | undefined;
   /** Aborts when the job is no longer this worker's, or when the worker cannot wait for it any longer. */
   readonly signal: AbortSignal;
   /** Percent of the work that is done. Rejects when it cannot be told. */

@@ -4,12 +4,14 @@ import { Emitter } from '../emitter.js';
 import { ConflictError, NotFoundError, SpooledError } from '../errors.js';
 import {
   LogLines,
-  type ClaimedJob,
   type Holder,
   type JobContext,
   type JobHandler,
+  type WorkerJob,
 } from './job-context.js';
+import { polledJobs, pushedJobs, type JobSource } from './job-sources.js';
 import { Lease, LeaseLostError } from './lease.js';
+import { Slots } from './slots.js';
 
 export interface SpooledWorkerOptions {
   readonly queueName: string;
@@ -17,7 +19,14 @@ export interface SpooledWorkerOptions {
   readonly concurrency?: number;
   /** How long a job stays ours when nothing is heard of this worker. Default 30. */
   readonly leaseDurationSecs?: number;
-  /** How long one call waits for jobs, up to 20. Default 20. */
+  /**
+   * How jobs get here: `http` asks with calls that wait, `grpc` has them pushed the moment they can be worked on. That is for
+   * Node, with the packages `@grpc/grpc-js` and `@grpc/proto-loader`. Default `http`.
+   */
+  readonly transport?: 'http' | 'grpc';
+  /** Where jobs are pushed from: `https://host:port` with TLS, `http://host:port` without. */
+  readonly grpcUrl?: string;
+  /** How long one call waits for jobs, up to 20. Default 20. Not for `grpc`. */
   readonly waitSecs?: number;
   /** How long `stop` waits for the jobs at work before it gives them back. Default 30000. */
   readonly shutdownTimeoutMs?: number;
@@ -59,6 +68,7 @@ export class SpooledWorker {
     { readonly lease: Lease; readonly done: Promise<void> }
   >();
   private readonly stopping = new AbortController();
+  private readonly slots: Slots;
   private state: WorkerState = 'idle';
   private handler: JobHandler | undefined;
   private workerId: string | null = null;
@@ -70,7 +80,9 @@ export class SpooledWorker {
   constructor(
     private readonly client: SpooledClient,
     private readonly options: SpooledWorkerOptions,
-  ) {}
+  ) {
+    this.slots = new Slots(options.concurrency ?? 5);
+  }
 
   getState(): WorkerState {
     return this.state;
@@ -104,6 +116,7 @@ export class SpooledWorker {
     const { handler } = this;
     if (handler === undefined) throw new Error('there is no handler: call process() first');
     if (this.state !== 'idle') throw new Error(`a worker that is ${this.state} cannot be started`);
+    const source = this.source();
     this.state = 'starting';
     const { queueName } = this.options;
     try {
@@ -112,7 +125,7 @@ export class SpooledWorker {
       this.state = 'running';
       this.emitter.emit('started', { workerId: id, queueName });
       this.loops = Promise.all([
-        this.claimLoop(id, handler).catch((error: Error) => this.fail(error)),
+        this.claimLoop(source, id, handler).catch((error: Error) => this.fail(error)),
         this.heartbeatLoop(id, heartbeatIntervalSecs * 1000),
       ]);
     } catch (error) {
@@ -167,20 +180,17 @@ export class SpooledWorker {
     }
   }
 
-  private async claimLoop(workerId: string, handler: JobHandler): Promise<void> {
-    const { queueName, concurrency = 5, leaseDurationSecs = 30, waitSecs = 20 } = this.options;
+  private async claimLoop(source: JobSource, workerId: string, handler: JobHandler): Promise<void> {
+    const { queueName, concurrency = 5, leaseDurationSecs = 30 } = this.options;
     const { signal } = this.stopping;
-    for (let failures = 0; !signal.aborted;) {
-      const limit = concurrency - this.active.size;
-      if (limit <= 0) {
-        await this.oneHasEnded(signal);
-        continue;
-      }
+    let failures = 0;
+    const onWell = () => (failures = 0);
+    const room = () => this.room(concurrency);
+    const wanted = { queueName, workerId, leaseDurationSecs, concurrency, room, onWell, signal };
+    while (!signal.aborted) {
       try {
-        const request = { queueName, workerId, limit, leaseDurationSecs, waitSecs };
-        const { jobs } = await this.client.jobs.claim(request, { signal });
-        failures = 0;
-        for (const job of jobs) this.begin(job, workerId, handler);
+        const jobs = source({ client: this.client, ...wanted });
+        for await (const job of jobs) this.begin(job, workerId, handler);
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof SpooledError && !error.retryable) throw error;
@@ -192,11 +202,30 @@ export class SpooledWorker {
     }
   }
 
-  private begin(job: ClaimedJob, workerId: string, handler: JobHandler): void {
+  private source(): JobSource {
+    const { transport = 'http', grpcUrl, waitSecs = 20 } = this.options;
+    if (transport === 'http') return polledJobs(waitSecs);
+    if (grpcUrl !== undefined) return pushedJobs(grpcUrl);
+    throw new SpooledError('grpcUrl is missing', { code: 'CONFIGURATION_ERROR' });
+  }
+
+  /** @throws the reason of the stop. */
+  private async room(concurrency: number): Promise<number> {
+    const { signal } = this.stopping;
+    while (this.active.size >= concurrency) {
+      signal.throwIfAborted();
+      await this.oneHasEnded(signal);
+    }
+    signal.throwIfAborted();
+    return concurrency - this.active.size;
+  }
+
+  private begin(job: WorkerJob, workerId: string, handler: JobHandler): void {
     const { leaseDurationSecs = 30 } = this.options;
     const holder = { workerId, leaseId: job.leaseId };
     const lease = new Lease(this.client.jobs, job.id, holder, leaseDurationSecs);
     const done = this.run(job, holder, lease, handler).finally(() => {
+      this.slots.give();
       lease.stop();
       this.active.delete(job.leaseId);
       this.hasEnded();
@@ -206,7 +235,7 @@ export class SpooledWorker {
 
   /** Never rejects. */
   private async run(
-    job: ClaimedJob,
+    job: WorkerJob,
     holder: Holder,
     lease: Lease,
     handler: JobHandler,
@@ -223,6 +252,7 @@ export class SpooledWorker {
       retryCount,
       maxRetries,
       job,
+      traceparent: job.traceparent ?? undefined,
       signal: lease.signal,
       progress: async (percent, message) => {
         await jobs.progress(job.id, { ...holder, percent, message }, { signal: lease.signal });
@@ -230,7 +260,10 @@ export class SpooledWorker {
       log: (level, message, meta) => lines.add(level, message, meta),
     };
     this.emitter.emit('job:claimed', about);
+    // A stream that was cut does not know of the jobs at work: its successor may push more than there is room for.
+    await this.slots.take();
     try {
+      if (lease.isLost) throw lease.signal.reason;
       this.emitter.emit('job:started', about);
       const outcome = await attempt(handler, context);
       await lines.flush();

@@ -6,7 +6,12 @@ import { Database, type Transaction } from '@spooled/postgres';
 import { Metrics } from '@spooled/telemetry';
 import { EventsByOrganization, QueuesByOrganization } from '../../jobs/by-organization.js';
 import { statusChanged } from '../../jobs/domain/job-events.js';
-import { toSummary, type Scope, type SummaryRow } from '../../jobs/store/job.repository.js';
+import {
+  toSummary,
+  type Scope,
+  type SummaryRow,
+  type Witness,
+} from '../../jobs/store/job.repository.js';
 import { rarityOf } from '../../jobs/store/rarity.js';
 import { WorkSignal } from '../../jobs/work-signal.js';
 import { holdCounts } from '../../quotas/quotas.js';
@@ -78,7 +83,12 @@ export class DeadLetterRepository {
    * ids, longest dead first.
    * @throws AppError `QUOTA_EXCEEDED`, `FEATURE_DISABLED` when they would be too many active jobs
    */
-  async retry(organizationId: string, plan: PlanLimits, which: RetrySelection): Promise<string[]> {
+  async retry(
+    organizationId: string,
+    plan: PlanLimits,
+    which: RetrySelection,
+    witness?: Witness,
+  ): Promise<string[]> {
     return this.database.transaction([organizationId], async (transaction) => {
       const counts =
         plan.max_active_jobs === null
@@ -96,6 +106,7 @@ export class DeadLetterRepository {
       }
       this.workflows.touch(transaction, rows);
       this.eventLog.append(transaction, events.entries());
+      if (rows.length > 0) witness?.(transaction, rows.length);
       transaction.afterCommit(() => {
         this.#retried.inc(rows.length);
         this.work.announce(ready);

@@ -1,5 +1,5 @@
 import { v7 as uuidv7 } from 'uuid';
-import { idRange, idsCreated } from './id-range.js';
+import { idRange, idsAfter, idsCreated, intersection } from './id-range.js';
 
 const FIRST = '00000000-0000-0000-0000-000000000000';
 const LAST = 'ffffffff-ffff-ffff-ffff-ffffffffffff';
@@ -18,6 +18,14 @@ describe('ids that begin with a text', () => {
   it.each(['', 'x', '01a22352a', '-', `${LAST}f`, '01a22352-_'])('none begins with %j', (text) => {
     expect(idRange(text)).toBeNull();
   });
+});
+
+it.each([
+  ['00000000-0000-0000-0000-000000000000', '00000000-0000-0000-0000-000000000001'],
+  ['01a22352-ffff-ffff-ffff-ffffffffffff', '01a22353-0000-0000-0000-000000000000'],
+])('what comes after %s begins with %s', (id, first) => {
+  expect(idsAfter(id)).toEqual({ first, last: LAST });
+  expect(intersection(idsAfter(id), { first: FIRST, last: LAST })).toEqual(idsAfter(id));
 });
 
 describe('ids of what was created in a time', () => {

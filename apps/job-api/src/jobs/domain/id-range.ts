@@ -35,8 +35,29 @@ export function idsCreated(
 ): IdRange {
   const first = from === null ? FIRST : idAt(Date.parse(from) - ID_IS_OLDER_MS, FIRST);
   const last = before === null ? LAST : idAt(Date.parse(before) + ID_IS_YOUNGER_MS, LAST);
-  if (ids === null) return { first, last };
-  return { first: first > ids.first ? first : ids.first, last: last < ids.last ? last : ids.last };
+  return ids === null ? { first, last } : intersection({ first, last }, ids);
+}
+
+/** What is in both. */
+export function intersection(one: IdRange, other: IdRange): IdRange {
+  return {
+    first: one.first > other.first ? one.first : other.first,
+    last: one.last < other.last ? one.last : other.last,
+  };
+}
+
+/** The ids that come after one. */
+export function idsAfter(id: string): IdRange {
+  const next = BigInt(`0x${id.replaceAll('-', '')}`) + 1n;
+  const hex = next.toString(16).padStart(32, '0');
+  const parts = [
+    hex.slice(0, 8),
+    hex.slice(8, 12),
+    hex.slice(12, 16),
+    hex.slice(16, 20),
+    hex.slice(20),
+  ];
+  return { first: parts.join('-'), last: LAST };
 }
 
 /** UUIDv7 begins with the milliseconds since 1970. */

@@ -1,4 +1,10 @@
-import { MAX_EVENT_BYTES, parseJson, type JobStatus, type StoredEvent } from '@spooled/contracts';
+import {
+  MAX_EVENT_BYTES,
+  parseJson,
+  type JobStatus,
+  type LoggedEvent,
+  type StoredEvent,
+} from '@spooled/contracts';
 
 /** What every event of a job tells. */
 export interface Transition {
@@ -8,6 +14,8 @@ export interface Transition {
   /** The job's transition number after this one. */
   readonly rev: number;
   readonly at: Date;
+  /** The trace context in which the job was put in, where it is known. */
+  readonly traceparent?: string | null | undefined;
 }
 
 const MAX_ERROR_CHARS = 2048;
@@ -19,8 +27,8 @@ export function jobCreated(
   priority: number,
   status: JobStatus,
   origin: { readonly workflowId: string | null; readonly scheduleId: string | null },
-): StoredEvent {
-  return {
+): LoggedEvent {
+  return traced(transition, {
     type: 'JobCreated',
     data: {
       ...subject(transition),
@@ -29,7 +37,7 @@ export function jobCreated(
       ...(origin.workflowId === null ? {} : { workflow_id: origin.workflowId }),
       ...(origin.scheduleId === null ? {} : { schedule_id: origin.scheduleId }),
     },
-  };
+  });
 }
 
 export function statusChanged(
@@ -37,8 +45,8 @@ export function statusChanged(
   oldStatus: JobStatus,
   newStatus: JobStatus,
   more: { workerId?: string | null; reason?: string } = {},
-): StoredEvent {
-  return {
+): LoggedEvent {
+  return traced(transition, {
     type: 'JobStatusChange',
     data: {
       ...subject(transition),
@@ -47,20 +55,20 @@ export function statusChanged(
       ...(more.workerId == null ? {} : { worker_id: more.workerId }),
       ...(more.reason === undefined ? {} : { reason: more.reason }),
     },
-  };
+  });
 }
 
 /** Two facts of one transition: the status changed, and the job completed. */
 export function jobCompleted(
   transition: Transition,
   settled: { workerId: string; startedAt: Date; resultJson: string | null },
-): StoredEvent[] {
+): LoggedEvent[] {
   const { workerId, startedAt, resultJson } = settled;
   const isTooLarge =
     resultJson !== null && Buffer.byteLength(resultJson) > MAX_EVENT_BYTES - ENVELOPE_BYTES;
   return [
     statusChanged(transition, 'processing', 'completed', { workerId }),
-    {
+    traced(transition, {
       type: 'JobCompleted',
       data: {
         ...subject(transition),
@@ -69,7 +77,7 @@ export function jobCompleted(
         ...(resultJson === null || isTooLarge ? {} : { result: parseJson(resultJson) }),
         ...(isTooLarge ? { result_truncated: true } : {}),
       },
-    },
+    }),
   ];
 }
 
@@ -84,12 +92,12 @@ export function jobFailed(
     /** When the next try is due; null = dead letter. */
     nextRetryAt: Date | null;
   },
-): StoredEvent[] {
+): LoggedEvent[] {
   const { workerId, error, retryCount, nextRetryAt } = failure;
   const willRetry = nextRetryAt !== null;
   return [
     statusChanged(transition, 'processing', willRetry ? 'pending' : 'deadletter', { workerId }),
-    {
+    traced(transition, {
       type: 'JobFailed',
       data: {
         ...subject(transition),
@@ -99,8 +107,12 @@ export function jobFailed(
         ...(nextRetryAt === null ? {} : { next_retry_at: nextRetryAt.toISOString() }),
         worker_id: workerId,
       },
-    },
+    }),
   ];
+}
+
+function traced({ traceparent }: Transition, event: StoredEvent): LoggedEvent {
+  return traceparent == null ? event : { ...event, traceparent };
 }
 
 function subject({ jobId, queueName, at, rev }: Transition) {

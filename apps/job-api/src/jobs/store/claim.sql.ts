@@ -79,7 +79,7 @@ export const claim = sql(
       t.rev + 1 as rev, t.scheduled_at, t.waits_since, t.expires_at, t.last_error, t.workflow_id,
       r.worker_id,
       gen_random_uuid() as lease_id, now() + make_interval(secs => r.lease_secs) as lease_expires_at,
-      j.payload, j.timeout_seconds, j.tags, j.created_at, j.idempotency_key, clock_timestamp() as at
+      j.payload, j.timeout_seconds, j.tags, j.created_at, j.idempotency_key, j.traceparent, clock_timestamp() as at
     from taken t
     join request r on r.organization_id = t.organization_id and r.queue_name = t.queue_name
       and t.slot between r.from_slot and r.to_slot
@@ -110,11 +110,11 @@ export const claim = sql(
   )
   select ord::int, organization_id, id, queue_name, priority, retry_count, max_retries, rev, worker_id, lease_id,
     lease_expires_at, payload, timeout_seconds, tags, created_at, workflow_id, at, slot, scheduled_at, last_error,
-    idempotency_key
+    idempotency_key, traceparent
   from leased
   union all
   select r.ord::int, r.organization_id, null, r.queue_name, null, null, null, null, null, null,
-    null, null, null, null, null, null, null, null, null, null, null
+    null, null, null, null, null, null, null, null, null, null, null, null
   from allowed a
   join request r on r.organization_id = a.organization_id and r.queue_name = a.queue_name
   where a.slots < a.wanted and r.from_slot > a.slots

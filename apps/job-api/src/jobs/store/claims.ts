@@ -114,7 +114,12 @@ export class Claims {
       const more = { workerId: row.worker_id };
       events.add(
         row.organization_id,
-        statusChanged(transition(row), 'pending', 'processing', more),
+        statusChanged(
+          { ...transition(row), traceparent: row.traceparent },
+          'pending',
+          'processing',
+          more,
+        ),
       );
     }
     this.workflows.touch(transaction, leased);
@@ -169,6 +174,7 @@ interface ClaimRow extends MovedRow {
   readonly scheduled_at: Date | null;
   readonly last_error: string | null;
   readonly idempotency_key: string | null;
+  readonly traceparent: string | null;
 }
 /** A caller that got less than it wanted because of the queue's rate limit. */
 interface HeldBackRow {
@@ -195,6 +201,7 @@ function toLeasedJob(row: ClaimRow): LeasedJob {
     tags: row.tags,
     created_at: row.created_at.toISOString(),
     workflow_id: row.workflow_id,
+    traceparent: row.traceparent,
     scheduled_at: row.scheduled_at,
     started_at: row.at,
     last_error: row.last_error,

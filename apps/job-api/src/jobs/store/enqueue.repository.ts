@@ -46,6 +46,8 @@ export interface NewJob {
   readonly dependencyMode: DependencyMode | null;
   /** How many dependencies are still missing (`all`) or may still come (`any`); null = it waits for none. */
   readonly waitingOn: number | null;
+  /** Of whoever put it in; null: of no trace. */
+  readonly traceparent: string | null;
 }
 
 /** Jobs that are inserted together or not at all, against the plan of their organization. */
@@ -234,6 +236,7 @@ export class EnqueueRepository {
       ...columns(jobs),
       this.config.QUEUE_DEFAULT_MAX_RETRIES,
       this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
+      jobs.map(({ traceparent }) => traceparent),
     ]);
     const outcomes: (EnqueueOutcome | undefined)[] = jobs.map(() => undefined);
     for (const { ord } of inserted) {
@@ -278,10 +281,11 @@ export class EnqueueRepository {
     const ready = new QueuesByOrganization();
     let earliest: string | undefined;
     for (const { ord, status, created_at: at } of inserted) {
-      const { organizationId, id, queueName, priority, scheduledAt, waitingOn, ...origin } =
+      const { organizationId, id, queueName, priority, scheduledAt, waitingOn, ...more } =
         jobs[ord - 1]!;
-      const transition = { organizationId, jobId: id, queueName, rev: 1, at };
-      events.add(organizationId, jobCreated(transition, priority, status, origin));
+      const { traceparent } = more;
+      const transition = { organizationId, jobId: id, queueName, rev: 1, at, traceparent };
+      events.add(organizationId, jobCreated(transition, priority, status, more));
       if (status === 'pending' && waitingOn === null) ready.add(organizationId, queueName);
       if (status === 'scheduled' && (earliest === undefined || scheduledAt! < earliest)) {
         earliest = scheduledAt!;

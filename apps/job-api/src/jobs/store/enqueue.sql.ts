@@ -14,13 +14,14 @@ export const enqueue = sql(
       coalesce(i.timeout_seconds, q.default_timeout, $20::int) as timeout_seconds,
       i.tags, i.completion_webhook, i.completion_webhook_secret, i.idempotency_key,
       i.scheduled_at, i.expires_at, i.parent_job_id, i.workflow_id, i.dependency_mode, i.waiting_on, i.job_type,
+      i.traceparent,
       case when i.waiting_on is null and i.scheduled_at > now() then 'scheduled' else 'pending' end as status
     from unnest($1::uuid[], $2::uuid[], $3::text[], $4::json[], $5::smallint[], $6::int[], $7::int[], $8::jsonb[],
       $9::text[], $10::text[], $11::text[], $12::timestamptz[], $13::timestamptz[], $14::uuid[], $15::uuid[], $16::text[],
-      $17::smallint[], $18::text[]) with ordinality
+      $17::smallint[], $18::text[], $21::text[]) with ordinality
       as i(organization_id, id, queue_name, payload, priority, max_retries, timeout_seconds, tags,
         completion_webhook, completion_webhook_secret, idempotency_key, scheduled_at, expires_at, parent_job_id, workflow_id,
-        dependency_mode, waiting_on, job_type, ord)
+        dependency_mode, waiting_on, job_type, traceparent, ord)
     left join jobs.queue q on q.organization_id = i.organization_id and q.queue_name = i.queue_name
   ),
   keyed as (
@@ -35,9 +36,11 @@ export const enqueue = sql(
   ),
   bodies as (
     insert into jobs.job (organization_id, id, queue_name, payload, max_retries, timeout_seconds, tags, parent_job_id,
-      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, job_type, created_at)
+      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, job_type, created_at,
+      traceparent)
     select organization_id, id, queue_name, payload, max_retries, timeout_seconds, tags, parent_job_id,
-      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, job_type, now()
+      completion_webhook, completion_webhook_secret, idempotency_key, expires_at, workflow_id, dependency_mode, job_type, now(),
+      traceparent
     from fresh order by ord
   ),
   tagged as (

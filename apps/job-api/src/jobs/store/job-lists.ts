@@ -1,7 +1,13 @@
 import { Injectable } from '@nestjs/common';
 import type { JobSummary, ListQuery } from '@spooled/contracts';
 import { Database, type Statement } from '@spooled/postgres';
-import { idRange, idsCreated, MAX_SEARCHED, type IdRange } from '../domain/id-range.js';
+import {
+  idRange,
+  idsCreated,
+  intersection,
+  MAX_SEARCHED,
+  type IdRange,
+} from '../domain/id-range.js';
 import { toSummary, type Scope, type SummaryRow } from './job.repository.js';
 import * as listSql from './list.sql.js';
 import { rarityOf } from './rarity.js';
@@ -17,10 +23,10 @@ interface Selection extends Omit<ListQuery, 'queue_name' | 'queue' | 'q'> {
 export class JobLists {
   constructor(private readonly database: Database) {}
 
-  /** At most `limit` jobs. */
-  async read(scope: Scope, query: ListQuery): Promise<JobSummary[]> {
+  /** At most `limit` jobs, of those whose ids are in the range unless null. */
+  async read(scope: Scope, query: ListQuery, ids: IdRange | null = null): Promise<JobSummary[]> {
     const { queue_name, queue, q, ...filters } = query;
-    const selection = { ...filters, queueName: queue_name ?? queue ?? null, ids: null };
+    const selection = { ...filters, queueName: queue_name ?? queue ?? null, ids };
     if (q !== undefined) return this.#search(scope, selection, q);
     return (await this.#list(scope, selection)).map(toSummary);
   }
@@ -48,10 +54,12 @@ export class JobLists {
       ask<{ name: string }>(listSql.typesNamed),
       ask<{ id: string }>(listSql.idOfKey),
     ]);
-    const { queueName, job_type: jobType, tag } = selection;
+    const { queueName, job_type: jobType, tag, ids: within } = selection;
     const ranges = [idRange(q), ...keyed.map(({ id }) => ({ first: id, last: id }))];
     return [
-      ...ranges.filter((ids) => ids !== null).map((ids) => ({ ...selection, ids })),
+      ...ranges
+        .filter((ids) => ids !== null)
+        .map((ids) => ({ ...selection, ids: within === null ? ids : intersection(ids, within) })),
       ...queues
         .filter(({ name }) => queueName === null || queueName === name)
         .map(({ name }) => ({ ...selection, queueName: name })),

@@ -8,7 +8,7 @@ import {
   type PlanLimits,
 } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
-import { Database } from '@spooled/postgres';
+import { Database, type Transaction } from '@spooled/postgres';
 import { EventsByOrganization, QueuesByOrganization } from '../by-organization.js';
 import { retryByIds } from '../../dead-letters/store/dead-letter.sql.js';
 import { statusChanged } from '../domain/job-events.js';
@@ -26,6 +26,9 @@ export interface Scope {
   readonly organizationId: string;
   readonly queues: readonly string[] | null;
 }
+
+/** Writes down, in the transaction that does it, what was done to so many jobs. */
+export type Witness = (transaction: Transaction, jobs: number) => void;
 
 export interface JobDetail extends Job {
   readonly progress: {
@@ -73,20 +76,22 @@ export class JobRepository {
     return { queueName: row.queue_name, status: row.status, rev: row.rev };
   }
 
-  /** Whether the job was pending or scheduled and is cancelled now. */
-  async cancel(scope: Scope, jobId: string): Promise<boolean> {
+  /** How many of the jobs were pending or scheduled and are cancelled now. */
+  async cancel(scope: Scope, jobIds: readonly string[], witness?: Witness): Promise<number> {
     return this.database.transaction([scope.organizationId], async (transaction) => {
-      const rows = await transaction.query<MovedRow>(jobSql.cancel, scoped(scope, [jobId]));
-      const [row] = rows;
-      if (row === undefined) return false;
+      const rows = await transaction.query<MovedRow>(jobSql.cancel, scoped(scope, [jobIds]));
+      if (rows.length === 0) return 0;
       const events = new EventsByOrganization();
-      events.add(scope.organizationId, statusChanged(moved(row), row.status, 'cancelled'));
+      for (const row of rows) {
+        events.add(scope.organizationId, statusChanged(moved(row), row.status, 'cancelled'));
+      }
       const isParent = await this.children.among(transaction, rows);
       await this.children.cancel(transaction, rows.filter(isParent), events);
       this.workflows.touch(transaction, rows);
       this.eventLog.append(transaction, events.entries());
-      transaction.afterCommit(() => this.metrics.cancelled.inc());
-      return true;
+      witness?.(transaction, rows.length);
+      transaction.afterCommit(() => this.metrics.cancelled.inc(rows.length));
+      return rows.length;
     });
   }
 
@@ -116,17 +121,24 @@ export class JobRepository {
     });
   }
 
-  /** The old priority, or undefined when the job is not pending or scheduled. */
-  async setPriority(scope: Scope, jobId: string, priority: number): Promise<number | undefined> {
-    if (!isUuid(jobId)) return undefined;
-    const values = [jobId, priority];
-    const [row] = await this.#query<{ old_priority: number; queue_name: string }>(
-      scope,
-      jobSql.setPriority,
-      values,
-    );
-    if (row !== undefined) this.heads.forget(scope.organizationId, row.queue_name);
-    return row?.old_priority;
+  /** The old priorities of those of the jobs that are pending or scheduled. */
+  async setPriority(
+    { organizationId, queues }: Scope,
+    jobIds: readonly string[],
+    priority: number,
+    witness?: Witness,
+  ): Promise<number[]> {
+    return this.database.transaction([organizationId], async (transaction) => {
+      const rows = await transaction.query<{ old_priority: number; queue_name: string }>(
+        jobSql.setPriority,
+        [organizationId, queues, jobIds, priority],
+      );
+      if (rows.length > 0) witness?.(transaction, rows.length);
+      transaction.afterCommit(() => {
+        for (const { queue_name } of rows) this.heads.forget(organizationId, queue_name);
+      });
+      return rows.map(({ old_priority }) => old_priority);
+    });
   }
 
   async readLog(

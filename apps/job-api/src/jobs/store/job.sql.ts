@@ -36,17 +36,17 @@ export const snapshot = sql(
   `select queue_name, status, rev from jobs.job_state where organization_id = $1 and id = $2`,
 );
 
-/** Ends jobs that have not begun. */
+/** Ends those of the jobs $3 that have not begun. */
 export const cancel = sql(
   'jobs.cancel',
   `
   with ready as (
-    delete from jobs.job_ready s where s.organization_id = $1 and ${IN_SCOPE} and s.id = $3
+    delete from jobs.job_ready s where s.organization_id = $1 and ${IN_SCOPE} and s.id = any ($3::uuid[])
     returning organization_id, id, queue_name, 'pending' as status, priority, retry_count, rev, scheduled_at, started_at,
       last_worker_id, workflow_id
   ),
   deferred as (
-    delete from jobs.job_deferred s where s.organization_id = $1 and ${IN_SCOPE} and s.id = $3
+    delete from jobs.job_deferred s where s.organization_id = $1 and ${IN_SCOPE} and s.id = any ($3::uuid[])
     returning organization_id, id, queue_name, status, priority, retry_count, rev, scheduled_at, started_at,
       last_worker_id, workflow_id
   ),
@@ -54,19 +54,19 @@ export const cancel = sql(
   ${cancelled(null)}`,
 );
 
-/** Changes the priority of a job that has not begun. */
+/** Changes the priority of those of the jobs $3 that have not begun. */
 export const setPriority = sql(
   'jobs.set-priority',
   `
   with ready as (
     update jobs.job_ready s set priority = $4, updated_at = now()
-    from (select id, priority from jobs.job_ready where organization_id = $1 and id = $3 for update) old
+    from (select id, priority from jobs.job_ready where organization_id = $1 and id = any ($3::uuid[]) for update) old
     where s.organization_id = $1 and ${IN_SCOPE} and s.id = old.id
     returning old.priority as old_priority, s.queue_name
   ),
   deferred as (
     update jobs.job_deferred s set priority = $4, updated_at = now()
-    from (select id, priority from jobs.job_deferred where organization_id = $1 and id = $3 for update) old
+    from (select id, priority from jobs.job_deferred where organization_id = $1 and id = any ($3::uuid[]) for update) old
     where s.organization_id = $1 and ${IN_SCOPE} and s.id = old.id
     returning old.priority as old_priority, s.queue_name
   )

@@ -1,7 +1,7 @@
 import { Injectable } from '@nestjs/common';
 import { AppError } from '@spooled/contracts';
 import { Database, GroupCommit, type Lane, type Statement } from '@spooled/postgres';
-import { Metrics } from '@spooled/telemetry';
+import { inSpan, isTracing, Metrics, startSpan, type Span } from '@spooled/telemetry';
 import { Claims, type ClaimCall, type ClaimOutcome, type LeasedJob } from './claims.js';
 import { appendLog, report } from './settle.sql.js';
 import {
@@ -78,8 +78,11 @@ export class LeaseRepository {
     });
   }
 
-  claim(call: ClaimCall): Promise<ClaimOutcome> {
-    return this.#timed('claim', this.#claims.submit(call));
+  async claim(call: ClaimCall): Promise<ClaimOutcome> {
+    const startTime = Date.now();
+    const outcome = await this.#timed('claim', this.#claims.submit(call));
+    if (isTracing() && outcome.jobs.length > 0) recordClaim(call, outcome.jobs, startTime);
+    return outcome;
   }
 
   /** Gives back what was leased but could not be delivered. */
@@ -92,12 +95,16 @@ export class LeaseRepository {
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
   async complete(call: Completion): Promise<void> {
-    await this.#timed('complete', this.#completions.submit(call));
+    await settleSpan('complete', call, (span) =>
+      this.#timed('complete', this.#completions.submit({ ...call, span })),
+    );
   }
 
   /** @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
   fail(call: Failure): Promise<FailureOutcome> {
-    return this.#timed('fail', this.#failures.submit(call));
+    return settleSpan('fail', call, (span) =>
+      this.#timed('fail', this.#failures.submit({ ...call, span })),
+    );
   }
 
   /** Answers the new end of the lease. @throws AppError `NOT_FOUND`, `CONFLICT`, `LEASE_EXPIRED` */
@@ -136,4 +143,41 @@ export class LeaseRepository {
       this.#actionSeconds.observe({ action }, (performance.now() - startedAt) / 1000);
     }
   }
+}
+
+/** Looks that find nothing leave no span: a worker that waits looks all the time. */
+function recordClaim(
+  { organizationId, queueName, workerId }: ClaimCall,
+  jobs: readonly LeasedJob[],
+  startTime: number,
+): void {
+  startSpan('jobs claim', {
+    kind: 'consumer',
+    startTime,
+    links: jobs.map(({ traceparent }) => traceparent),
+    attributes: {
+      'messaging.system': 'spooled',
+      'messaging.operation.name': 'claim',
+      'messaging.destination.name': queueName,
+      'messaging.batch.message_count': jobs.length,
+      'spooled.organization.id': organizationId,
+      'spooled.worker.id': workerId,
+    },
+  })?.end();
+}
+
+function settleSpan<T>(
+  name: 'complete' | 'fail',
+  { organizationId, jobId, workerId }: LeaseProof,
+  settle: (span: Span | undefined) => Promise<T>,
+): Promise<T> {
+  if (!isTracing()) return settle(undefined);
+  const attributes = {
+    'messaging.system': 'spooled',
+    'messaging.operation.name': name,
+    'messaging.message.id': jobId,
+    'spooled.organization.id': organizationId,
+    'spooled.worker.id': workerId,
+  };
+  return inSpan(`jobs ${name}`, { kind: 'consumer', attributes }, settle);
 }

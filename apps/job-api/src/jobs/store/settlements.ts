@@ -2,7 +2,7 @@ import { Injectable } from '@nestjs/common';
 import { AppError, type JobStatus } from '@spooled/contracts';
 import { EventLog } from '@spooled/event-log';
 import type { Statement, Transaction } from '@spooled/postgres';
-import { Metrics } from '@spooled/telemetry';
+import { linkSpan, Metrics, type Span } from '@spooled/telemetry';
 import { EventsByOrganization } from '../by-organization.js';
 import { jobCompleted, jobFailed } from '../domain/job-events.js';
 import { backoffJitterMs, backoffLadderMs, backoffSecs } from '../domain/retry-policy.js';
@@ -11,6 +11,7 @@ import { WorkSignal } from '../work-signal.js';
 import { WorkflowProgress } from '../../workflows/store/workflow-progress.js';
 import { Children } from './children.js';
 import { transition, type MovedRow } from './moved-row.js';
+import { traceparentsOf } from './traceparents.js';
 import * as settleSql from './settle.sql.js';
 
 /** What a worker shows to act on its lease. */
@@ -22,6 +23,8 @@ export interface LeaseProof {
   readonly leaseId: string | null;
   /** Queues the caller's key may use; null = all. */
   readonly queues: readonly string[] | null;
+  /** Of the call, to be linked to the trace in which the job was put in. */
+  readonly span?: Span | undefined;
 }
 
 export interface Completion extends LeaseProof {
@@ -131,20 +134,22 @@ export class Settlements {
     transaction: Transaction,
     calls: readonly Completion[],
   ): Promise<(true | undefined)[]> {
-    const [rows, isParent] = await Promise.all([
+    const [rows, isParent, traceparents] = await Promise.all([
       transaction.query<CompletedRow>(settleSql.complete, [
         ...proofColumns(calls),
         calls.map(({ result }) => result),
       ]),
       this.children.among(transaction, calls.map(subject)),
+      traceparentsOf(transaction, calls.map(subject)),
     ]);
+    linkSpans(calls, traceparents);
     const events = new EventsByOrganization();
     const outcomes: (true | undefined)[] = calls.map(() => undefined);
     for (const row of rows) {
       const resultJson = calls[row.ord - 1]!.result;
       events.add(
         row.organization_id,
-        ...jobCompleted(transition(row), {
+        ...jobCompleted(traced(row, traceparents), {
           workerId: row.worker_id,
           startedAt: row.started_at,
           resultJson,
@@ -168,7 +173,7 @@ export class Settlements {
     transaction: Transaction,
     calls: readonly Failure[],
   ): Promise<(FailureOutcome | undefined)[]> {
-    const [rows, isParent] = await Promise.all([
+    const [rows, isParent, traceparents] = await Promise.all([
       transaction.query<FailedRow>(settleSql.fail, [
         ...proofColumns(calls),
         calls.map(({ error }) => error),
@@ -177,13 +182,15 @@ export class Settlements {
         calls.map(({ isFinal = false }) => isFinal),
       ]),
       this.children.among(transaction, calls.map(subject)),
+      traceparentsOf(transaction, calls.map(subject)),
     ]);
+    linkSpans(calls, traceparents);
     const events = new EventsByOrganization();
     const outcomes: (FailureOutcome | undefined)[] = calls.map(() => undefined);
     for (const row of rows) {
       events.add(
         row.organization_id,
-        ...jobFailed(transition(row), {
+        ...jobFailed(traced(row, traceparents), {
           workerId: row.worker_id,
           error: calls[row.ord - 1]!.error,
           retryCount: row.retry_count,
@@ -264,6 +271,14 @@ function refusal({ workerId, queues }: LeaseProof, found: DiagnosisRow | undefin
     return new AppError('LEASE_EXPIRED', 'Lease expired');
   }
   return new AppError('CONFLICT', `Job is already ${found.status}`);
+}
+
+function traced(row: MovedRow, traceparents: ReadonlyMap<string, string>) {
+  return { ...transition(row), traceparent: traceparents.get(row.id) };
+}
+
+function linkSpans(calls: readonly LeaseProof[], traceparents: ReadonlyMap<string, string>): void {
+  for (const { span, jobId } of calls) linkSpan(span, traceparents.get(jobId));
 }
 
 /** The job a call is about, named as in rows. */

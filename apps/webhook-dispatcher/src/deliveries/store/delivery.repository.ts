@@ -16,6 +16,8 @@ export interface NewDelivery {
   readonly event: string;
   /** JSON text. */
   readonly body: string;
+  /** Of what it tells of. */
+  readonly traceparent?: string | null;
 }
 
 /** A delivery whose attempt is this process's to make. */
@@ -23,6 +25,7 @@ export interface ClaimedDelivery extends DueLane {
   readonly id: string;
   readonly event: string;
   readonly body: string;
+  readonly traceparent: string | null;
   /** So far. */
   readonly attempts: number;
   readonly lease_id: string;
@@ -76,6 +79,7 @@ export class DeliveryRepository {
         rows.map(({ body }) => body),
         rows.map(({ url }) => url ?? null),
         rows.map(({ secret }) => secret ?? null),
+        rows.map(({ traceparent }) => traceparent ?? null),
       ]);
     }
   }

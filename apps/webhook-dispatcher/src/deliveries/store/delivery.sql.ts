@@ -3,10 +3,11 @@ import { sql } from '@spooled/postgres';
 /** A delivery that is there already is the same one: its id says so. */
 export const insert = sql(
   'webhooks.delivery-insert',
-  `insert into webhooks.delivery (organization_id, id, lane, endpoint_id, event, body, url, secret)
-   select $1, d.id, d.lane, d.endpoint_id, d.event, d.body, d.url, d.secret
-   from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::json[], $7::text[], $8::bytea[])
-     as d(id, lane, endpoint_id, event, body, url, secret)
+  `insert into webhooks.delivery (organization_id, id, lane, endpoint_id, event, body, url, secret,
+     traceparent)
+   select $1, d.id, d.lane, d.endpoint_id, d.event, d.body, d.url, d.secret, d.traceparent
+   from unnest($2::uuid[], $3::uuid[], $4::uuid[], $5::text[], $6::json[], $7::text[], $8::bytea[],
+     $9::text[]) as d(id, lane, endpoint_id, event, body, url, secret, traceparent)
    on conflict (organization_id, id) do nothing`,
 );
 
@@ -56,9 +57,10 @@ export const claim = sql(
      update webhooks.delivery d
      set due_at = now() + make_interval(secs => $4::float8), lease_id = gen_random_uuid()
      from picked p where d.organization_id = p.organization_id and d.id = p.id
-     returning d.organization_id, d.id, d.lane, d.endpoint_id, d.event, d.body, d.attempts, d.lease_id, d.url, d.secret
+     returning d.organization_id, d.id, d.lane, d.endpoint_id, d.event, d.body, d.attempts, d.lease_id, d.url, d.secret,
+       d.traceparent
    )
-   select c.organization_id, c.id, c.lane, c.endpoint_id, c.event, c.body::text as body, c.attempts, c.lease_id,
+   select c.organization_id, c.id, c.lane, c.endpoint_id, c.event, c.body::text as body, c.attempts, c.lease_id, c.traceparent,
      coalesce(c.url, e.url) as url, c.endpoint_id is null or e.enabled as enabled, coalesce(c.secret, e.secret) as secret,
      case when e.previous_secret_until > now() then e.previous_secret end as previous_secret
    from claimed c

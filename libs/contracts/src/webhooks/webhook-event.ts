@@ -1,4 +1,5 @@
-import type { StoredEvent, WebhookEventName } from '@spooled/contracts';
+import type { StoredEvent } from '../realtime/events.schema.js';
+import type { WebhookEventName } from './webhooks.api.js';
 
 /** An event as receivers are told of it. */
 export interface WebhookEvent {
