@@ -12,7 +12,7 @@ export interface QueueRate {
 
 const WINDOW_MS = 60_000;
 
-class Window {
+class LastMinute {
   #seen: { readonly at: number; readonly queueName: string; readonly what: keyof QueueRate }[] = [];
 
   note(events: readonly SpooledEvent[]): void {
@@ -40,7 +40,7 @@ class Window {
 /** Counted from the events of this tab while it is used; by the name of the queue. */
 export function useQueueRates(): ReadonlyMap<string, QueueRate> {
   const { feed } = useSession();
-  const [window] = useState(() => new Window());
-  useEffect(() => feed.listen((events) => window.note(events)), [feed, window]);
-  return window.at(useNow());
+  const [lastMinute] = useState(() => new LastMinute());
+  useEffect(() => feed.listen((events) => lastMinute.note(events)), [feed, lastMinute]);
+  return lastMinute.at(useNow());
 }

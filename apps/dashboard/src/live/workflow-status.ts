@@ -2,7 +2,8 @@ import type { Answer, SpooledEvent } from '@spooled/sdk';
 
 export type WorkflowStatus = Answer<'workflows', 'list'>[number]['status'];
 
-const live: ReadonlySet<string> = new Set(['pending', 'scheduled', 'processing']);
+const waiting: ReadonlySet<string> = new Set(['pending', 'scheduled']);
+const live: ReadonlySet<string> = new Set([...waiting, 'processing']);
 
 export interface WorkflowStand {
   readonly status: WorkflowStatus;
@@ -21,17 +22,15 @@ export function standOf(
   const totalJobs = Math.max(before.totalJobs, jobStatuses.length);
   const completedJobs = jobStatuses.filter((status) => status === 'completed').length;
   const liveJobs = jobStatuses.filter((status) => live.has(status)).length;
-  const counts = { totalJobs, completedJobs, failedJobs: totalJobs - completedJobs - liveJobs };
-  return { ...counts, status: statusOf() };
-
-  function statusOf(): WorkflowStatus {
-    // It stays so, whatever its running jobs come to.
-    if (isCancelled || before.status === 'cancelled') return 'cancelled';
-    if (completedJobs === totalJobs) return 'completed';
-    if (liveJobs === 0) return 'failed';
-    const hasBegun = jobStatuses.some((status) => status === 'processing' || !live.has(status));
-    return hasBegun || before.status !== 'pending' ? 'running' : 'pending';
-  }
+  const failedJobs = totalJobs - completedJobs - liveJobs;
+  const hasBegun =
+    before.status !== 'pending' || jobStatuses.some((status) => !waiting.has(status));
+  const counts = { totalJobs, completedJobs, failedJobs };
+  // It stays so, whatever its running jobs come to.
+  if (isCancelled || before.status === 'cancelled') return { ...counts, status: 'cancelled' };
+  if (completedJobs === totalJobs) return { ...counts, status: 'completed' };
+  if (liveJobs === 0) return { ...counts, status: 'failed' };
+  return { ...counts, status: hasBegun ? 'running' : 'pending' };
 }
 
 /** Jobs that were cancelled because their workflow was. */

@@ -8,6 +8,7 @@ import { useSession } from '../session/session-context.js';
 import { ActionButton } from '../ui/action.js';
 import type { FormValues } from '../ui/form-values.js';
 import { FormAction, InputField, Options, TextField } from '../ui/form.js';
+import { mayBeRounded } from '../ui/json-text.js';
 
 export function scheduleKey(id: string): string {
   return `schedule:${id}`;
@@ -46,9 +47,14 @@ export function EditSchedule({ schedule }: { readonly schedule: Schedule }) {
       submit="Save"
       done={`${schedule.name} is saved.`}
       refusal={useScheduleRefusal(schedule)}
-      run={async (values) =>
-        know(resources, await client.schedules.update(schedule.id, fieldsOf(values)))
-      }
+      run={async (values) => {
+        const { payloadTemplate, ...fields } = fieldsOf(values);
+        // Sent only when it was changed: what was read may have lost digits of its numbers.
+        const isChanged =
+          JSON.stringify(payloadTemplate) !== JSON.stringify(schedule.payloadTemplate);
+        const body = isChanged ? { ...fields, payloadTemplate } : fields;
+        know(resources, await client.schedules.update(schedule.id, body));
+      }}
     >
       <Fields schedule={schedule} />
     </FormAction>
@@ -152,6 +158,11 @@ function Fields({ schedule }: { readonly schedule?: Schedule }) {
         label="Payload of each job, JSON"
         required
         defaultValue={JSON.stringify(schedule?.payloadTemplate ?? {}, null, 2)}
+        hint={
+          mayBeRounded(schedule?.payloadTemplate)
+            ? 'It has numbers that a browser rounds: they stay as they are unless you change something here.'
+            : undefined
+        }
       />
       <InputField
         name="description"

@@ -29,6 +29,9 @@ const actions = [
   'key.revoked',
   'dead_letters.purged',
   'queue.deleted',
+  'jobs.cancelled',
+  'jobs.retried',
+  'jobs.reprioritized',
   'webhook.redelivered',
 ];
 

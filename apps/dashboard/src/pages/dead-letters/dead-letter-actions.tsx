@@ -1,5 +1,3 @@
-import type { SpooledClient } from '@spooled/sdk';
-
 import { queuesResource } from '../../live/queues.js';
 import { useResource } from '../../live/use-resource.js';
 import { useSession } from '../../session/session-context.js';
@@ -7,10 +5,8 @@ import { ActionButton } from '../../ui/action.js';
 import { count } from '../../ui/numbers.js';
 import { tell } from '../../ui/toasts.js';
 
-/** The server retries so many in one call. */
-const BATCH = 100;
-/** And purges so many. */
-const MAX_PURGED = 10_000;
+/** The server retries and purges so many in one call. */
+const MAX_AT_ONCE = 10_000;
 
 export function RetrySelected({ ids }: { readonly ids: readonly string[] }) {
   const { client } = useSession();
@@ -45,8 +41,12 @@ export function RetryMatching({ queueName, isTagged }: Matching) {
       confirm={`Return ${jobsText(total)} of ${placeText(queueName)} to pending, each with a fresh retry budget?`}
       refusal={refusalOf(total, isTagged)}
       run={async () => {
-        const retried = await retryAll(client, queueName, total);
-        tell({ kind: 'good', text: `${jobsText(retried)} will be tried again.` });
+        const { changed } = await client.jobs.bulkRetry({
+          filter: { queueName: queueName || undefined, status: 'deadletter' },
+          // The oldest first; what died after the question was asked stays.
+          limit: Math.min(total, MAX_AT_ONCE),
+        });
+        tell({ kind: 'good', text: `${jobsText(changed)} will be tried again.` });
       }}
     />
   );
@@ -69,7 +69,7 @@ export function PurgeMatching({
         const { purgedCount } = await client.jobs.dlq.purge({
           queueName: queueName || undefined,
           // The oldest first; what died after the question was asked stays.
-          limit: Math.min(total, MAX_PURGED),
+          limit: Math.min(total, MAX_AT_ONCE),
           confirm: true,
         });
         tell({ kind: 'good', text: `${jobsText(purgedCount)} purged; see the audit trail.` });
@@ -78,18 +78,6 @@ export function PurgeMatching({
       }}
     />
   );
-}
-
-/** The oldest first; no more than were named when the question was asked, though more may die meanwhile. */
-async function retryAll(client: SpooledClient, queueName: string, total: number): Promise<number> {
-  let retried = 0;
-  while (retried < total) {
-    const limit = Math.min(BATCH, total - retried);
-    const answer = await client.jobs.dlq.retry({ queueName: queueName || undefined, limit });
-    retried += answer.retriedCount;
-    if (answer.retriedCount < limit) break;
-  }
-  return retried;
 }
 
 /** How many dead letters there are, as events keep it. */

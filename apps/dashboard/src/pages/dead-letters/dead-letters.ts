@@ -1,6 +1,7 @@
 import type { Answer, SpooledEvent } from '@spooled/sdk';
 
 import type { Resource } from '../../live/resources.js';
+import { mayBeRounded } from '../../ui/json-text.js';
 
 export interface DeadLetterRow {
   readonly id: string;
@@ -9,7 +10,7 @@ export interface DeadLetterRow {
   /** When it was given up. */
   readonly diedAt: string;
   readonly retryCount: number | null;
-  /** Undefined when it is too large for a list, or came by an event: the job itself has it. */
+  /** Undefined when it is too large for a list, has numbers that lose digits, or came by an event: the job itself has it. */
   readonly payload: unknown;
 }
 
@@ -87,6 +88,7 @@ function note(byId: Map<string, DeadLetterRow>, event: SpooledEvent, takesNew: b
 }
 
 function toRow(letter: Answer<'deadLetters', 'list'>[number]): DeadLetterRow {
-  const { id, queueName, lastError, completedAt, updatedAt, retryCount, payload } = letter;
+  const { id, queueName, lastError, completedAt, updatedAt, retryCount } = letter;
+  const payload = mayBeRounded(letter.payload) ? undefined : letter.payload;
   return { id, queueName, lastError, diedAt: completedAt ?? updatedAt, retryCount, payload };
 }

@@ -23,7 +23,7 @@ export function Page() {
   return (
     <PageFrame
       title="Queues"
-      description="What waits, what runs, and how fast it goes."
+      description="What waits and what runs; by the minute, what came and was done since this page was opened."
       actions={<NewQueue />}
     >
       <Card isFlush>
