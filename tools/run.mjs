@@ -1,6 +1,6 @@
 #!/usr/bin/env node
 /**
- * What the npm scripts call: `node tools/run.mjs start|services|test|bench|conformance|demo [arguments]`. Needs Node 20 and
+ * What the npm scripts call: `node tools/run.mjs start|services|test|bench|conformance|demo|screenshots [arguments]`. Needs Node 20 and
  * npm, nothing else: installs and builds what is missing or out of date, then runs the task on the Node version that
  * package.json pins.
  */
@@ -19,11 +19,14 @@ const targets = {
   bench: 'tools/bench/main.mjs',
   conformance: 'tools/conformance/main.mjs',
   demo: 'tools/demo/main.mjs',
+  screenshots: 'tools/screenshots.mjs',
 };
 
 const [task = '', ...args] = process.argv.slice(2);
 if (task !== 'test' && !(task in targets)) {
-  console.error('usage: node tools/run.mjs start|services|test|bench|conformance|demo [arguments]');
+  console.error(
+    'usage: node tools/run.mjs start|services|test|bench|conformance|demo|screenshots [arguments]',
+  );
   process.exit(2);
 }
 try {
@@ -31,8 +34,8 @@ try {
   // It looks at a server that runs already, from outside.
   if (task !== 'conformance') {
     build();
-    // The demo fills a server that runs already.
-    if (task !== 'demo') await ensureNatsServer();
+    // These use a server that runs already.
+    if (task !== 'demo' && task !== 'screenshots') await ensureNatsServer();
   }
   process.exitCode = task === 'test' ? await runTests(args) : await runTarget(targets[task], args);
 } catch (error) {

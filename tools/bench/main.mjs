@@ -1,6 +1,7 @@
 // `npm run bench [-- <part> …] [--long]`: what the hot paths reach on this machine, as ratios to baselines of the same run.
 import os from 'node:os';
 import { benchClaimAtScale } from './claim-at-scale.mjs';
+import { benchDashboard } from './dashboard.mjs';
 import { benchEnqueue } from './enqueue.mjs';
 import { startEnvironment } from './environment.mjs';
 import { benchEvents } from './events.mjs';
@@ -37,6 +38,7 @@ const parts = {
   schedules: benchSchedules,
   storm: benchStorm,
   webhooks: benchWebhooks,
+  dashboard: benchDashboard,
 };
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 

@@ -2,13 +2,12 @@
  * `npm run demo [-- --rate <jobs per second>]`: fills a running Spooled with what a shop would do, until Ctrl-C. The
  * server is that of SPOOLED_URL with SPOOLED_API_KEY, otherwise the one of `npm start` beside it.
  */
-import { readFile } from 'node:fs/promises';
-import path from 'node:path';
 import process from 'node:process';
 import { setTimeout as delay } from 'node:timers/promises';
 import { parseArgs } from 'node:util';
 
 import { SpooledClient, SpooledError, SpooledWorker } from '../../libs/sdk/dist/index.js';
+import { apiKey, baseUrl } from './local-key.mjs';
 import { chance, nextQueue, orderWorkflow, queues, schedules, work } from './shop.mjs';
 
 const MAX_RATE = 100;
@@ -33,7 +32,6 @@ try {
 }
 
 async function run() {
-  const baseUrl = process.env.SPOOLED_URL ?? `http://localhost:${process.env.PORT ?? 8080}`;
   const client = new SpooledClient({ baseUrl, apiKey: await apiKey() });
   await client.jobs.stats({ signal: stop.signal });
   await makeSchedules(client);
@@ -61,18 +59,6 @@ async function run() {
   ]);
   console.log('Ending: jobs at work are finished or given back.');
   await Promise.all(workers.map((worker) => worker.stop()));
-}
-
-/** Given, or left by `npm start` for programs of the same user. */
-async function apiKey() {
-  if (process.env.SPOOLED_API_KEY) return process.env.SPOOLED_API_KEY;
-  const file = path.join(process.env.SPOOLED_DATA_DIR ?? '.spooled', 'demo-key');
-  const key = await readFile(file, 'utf8').catch(() => {
-    throw new Error(
-      `Give SPOOLED_API_KEY (and SPOOLED_URL): there is no key of a local server in ${file}.`,
-    );
-  });
-  return key.trim();
 }
 
 async function makeSchedules(client) {

@@ -97,15 +97,18 @@ function optionsOf(
     ],
     series: [
       {},
-      ...shape.split(',').filter(Boolean).map((each, index) => {
-        const stroke = colorOf(each.slice(each.lastIndexOf(':') + 1));
-        return {
-          stroke,
-          width: 1.75,
-          points: { show: false },
-          ...(isFilled && index === 0 && { fill: translucent(stroke) }),
-        };
-      }),
+      ...shape
+        .split(',')
+        .filter(Boolean)
+        .map((each, index) => {
+          const stroke = colorOf(each.slice(each.lastIndexOf(':') + 1));
+          return {
+            stroke,
+            width: 1.75,
+            points: { show: false },
+            ...(isFilled && index === 0 && { fill: translucent(stroke) }),
+          };
+        }),
     ],
   };
 }

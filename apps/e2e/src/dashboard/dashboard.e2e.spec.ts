@@ -234,6 +234,12 @@ describe('living on events', () => {
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel', exact: true }).click();
     await page.getByText('Cancelled: 3 of 3 jobs.').waitFor();
     for (const id of ids) await rowOf(page, id).getByText('cancelled').waitFor();
+
+    const further = await organization.client.enqueue('bulk');
+    await rowOf(page, further).getByText('pending').waitFor();
+    await page.getByRole('button', { name: 'Cancel all' }).click();
+    await page.getByRole('dialog').getByRole('button', { name: 'Cancel all' }).click();
+    await rowOf(page, further).getByText('cancelled').waitFor();
   }, 60_000);
 });
 

@@ -4,9 +4,45 @@ import { useSession } from '../../session/session-context.js';
 import { ActionButton } from '../../ui/action.js';
 import { count } from '../../ui/numbers.js';
 import { tell } from '../../ui/toasts.js';
+import { toBulkFilter, type Filters } from './filters.js';
 
-/** What is done to the selected jobs, one call for each; those that moved on meanwhile are counted, not hidden. */
-export function BulkBar({
+/** The highest there is: such jobs are claimed before all others. */
+const FIRST = 100;
+
+/** What can be done to many jobs, one by one or by what they have in common. */
+const actions = [
+  {
+    label: 'Cancel',
+    done: 'Cancelled',
+    kind: 'danger',
+    warning: 'What has not begun will not be run. That cannot be undone.',
+    one: (client: SpooledClient, id: string): Promise<unknown> => client.jobs.cancel(id),
+    all: (client: SpooledClient, filter: BulkFilter) => client.jobs.bulkCancel({ filter }),
+  },
+  {
+    label: 'Retry',
+    done: 'Retried',
+    kind: 'normal',
+    warning: 'What was given up is tried again, with all its retries.',
+    one: (client: SpooledClient, id: string): Promise<unknown> => client.jobs.retry(id),
+    all: (client: SpooledClient, filter: BulkFilter) => client.jobs.bulkRetry({ filter }),
+  },
+  {
+    label: 'Claim first',
+    done: 'Put first',
+    kind: 'normal',
+    warning: 'What has not begun gets the highest priority.',
+    one: (client: SpooledClient, id: string): Promise<unknown> =>
+      client.jobs.setPriority(id, FIRST),
+    all: (client: SpooledClient, filter: BulkFilter) =>
+      client.jobs.bulkSetPriority({ filter, priority: FIRST }),
+  },
+] as const;
+
+type BulkFilter = ReturnType<typeof toBulkFilter>;
+
+/** For the selected jobs: one call each. Those that moved on meanwhile are counted, not hidden. */
+export function SelectedBar({
   selected,
   onDone,
 }: {
@@ -14,26 +50,28 @@ export function BulkBar({
   readonly onDone: () => void;
 }) {
   const { client } = useSession();
-  const onEach = async (what: string, call: (id: string) => Promise<unknown>) => {
-    const { done, refused } = await each(selected, call);
-    tell({
-      kind: refused.length === 0 ? 'good' : 'bad',
-      text: `${what}: ${count(done)} of ${count(selected.length)} jobs.${firstOf(refused)}`,
-      ...(refused[0] && { code: refused[0].code }),
-    });
-    onDone();
-  };
+  const jobs = `${count(selected.length)} jobs`;
   return (
     <div className="bulk" role="region" aria-label="Selected jobs">
       <b className="tabular">{count(selected.length)} selected</b>
-      <ActionButton
-        label="Cancel"
-        kind="danger"
-        confirm={`${count(selected.length)} jobs will not be run. That cannot be undone.`}
-        run={() => onEach('Cancelled', (id) => client.jobs.cancel(id))}
-      />
-      <ActionButton label="Retry" run={() => onEach('Retried', (id) => client.jobs.retry(id))} />
-      <PriorityAction client={client} onEach={onEach} />
+      {actions.map(({ label, done, kind, warning, one }) => (
+        <ActionButton
+          key={label}
+          label={label}
+          kind={kind}
+          confirm={`${jobs}. ${warning}`}
+          run={async () => {
+            const refused = await onEach(selected, (id) => one(client, id));
+            const [first] = refused;
+            tell({
+              kind: first === undefined ? 'good' : 'bad',
+              text: `${done}: ${selected.length - refused.length} of ${jobs}. ${first?.message ?? ''}`,
+              ...(first && { code: first.code }),
+            });
+            onDone();
+          }}
+        />
+      ))}
       <button type="button" className="button" onClick={onDone}>
         Select none
       </button>
@@ -41,24 +79,37 @@ export function BulkBar({
   );
 }
 
-function PriorityAction({
-  client,
-  onEach,
-}: {
-  readonly client: SpooledClient;
-  readonly onEach: (what: string, call: (id: string) => Promise<unknown>) => Promise<void>;
-}) {
+/** For all that match, also those on other pages: one call, in which the server looks for them. */
+export function MatchingBar({ filters }: { readonly filters: Filters }) {
+  const { client } = useSession();
   return (
-    <ActionButton
-      label="Claim first"
-      run={() => onEach('Put first', (id) => client.jobs.setPriority(id, 100))}
-    />
+    <div className="bulk-all" role="group" aria-label="All jobs that match">
+      <span className="muted">All that match:</span>
+      {actions.map(({ label, done, kind, warning, all }) => (
+        <ActionButton
+          key={label}
+          label={`${label} all`}
+          kind={kind}
+          confirm={`All jobs that match, on every page, at most 1000. ${warning}`}
+          run={async () => {
+            const { changed, skipped, hasMore } = await all(client, toBulkFilter(filters));
+            const more = hasMore ? ' There are more: do it again.' : '';
+            const moved = skipped > 0 ? ` ${count(skipped)} had moved on.` : '';
+            tell({ kind: 'good', text: `${done}: ${count(changed)} jobs.${moved}${more}` });
+          }}
+        />
+      ))}
+    </div>
   );
 }
 
 const AT_ONCE = 5;
 
-async function each(ids: readonly string[], call: (id: string) => Promise<unknown>) {
+/** Returns what was refused. */
+async function onEach(
+  ids: readonly string[],
+  call: (id: string) => Promise<unknown>,
+): Promise<SpooledError[]> {
   const waiting = [...ids];
   const refused: SpooledError[] = [];
   const lane = async () => {
@@ -72,9 +123,5 @@ async function each(ids: readonly string[], call: (id: string) => Promise<unknow
     }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, lane));
-  return { done: ids.length - refused.length, refused };
-}
-
-function firstOf([first]: readonly SpooledError[]): string {
-  return first === undefined ? '' : ` ${first.message}`;
+  return refused;
 }

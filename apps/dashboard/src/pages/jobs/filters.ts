@@ -46,14 +46,17 @@ export function writeFilters({ q, queue, tag, statuses: wanted, page }: Filters)
 }
 
 /** One more than is shown says whether there is a next page. */
-export function toQuery({ q, queue, tag, statuses: wanted, page }: Filters): Query<'jobs', 'list'> {
+export function toQuery(filters: Filters): Query<'jobs', 'list'> {
+  return { ...toBulkFilter(filters), limit: PAGE_SIZE + 1, offset: filters.page * PAGE_SIZE };
+}
+
+/** The same for what is done to all that match. */
+export function toBulkFilter({ q, queue, tag, statuses: wanted }: Filters) {
   return {
     ...(q !== '' && { q }),
     ...(queue !== '' && { queueName: queue }),
     ...(tag !== '' && { tag }),
     ...(wanted.length > 0 && { status: [...wanted] }),
-    limit: PAGE_SIZE + 1,
-    offset: page * PAGE_SIZE,
   };
 }
 

@@ -9,7 +9,7 @@ import { Card, PageFrame } from '../../ui/page.js';
 import { Empty, Loaded } from '../../ui/states.js';
 import { Table, type Column } from '../../ui/table.js';
 import { Ago } from '../../ui/time.js';
-import { BulkBar } from './bulk-bar.js';
+import { MatchingBar, SelectedBar } from './bulk-bar.js';
 import { FilterBar } from './filter-bar.js';
 import { hasFilter, readFilters, writeFilters, type Filters } from './filters.js';
 import { jobListResource, type JobList, type JobRow } from './job-list.js';
@@ -99,8 +99,10 @@ function Listed({
   ];
   return (
     <>
-      {selected.size > 0 && (
-        <BulkBar selected={[...selected]} onDone={() => setSelected(new Set())} />
+      {selected.size > 0 ? (
+        <SelectedBar selected={[...selected]} onDone={() => setSelected(new Set())} />
+      ) : (
+        hasFilter(filters) && rows.length > 0 && <MatchingBar filters={filters} />
       )}
       {unjudged > 0 && (
         <p className="notice">
