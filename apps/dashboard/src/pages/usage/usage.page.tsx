@@ -105,13 +105,17 @@ function Plan({ usage: { planDisplayName, limits } }: { readonly usage: Usage })
           once
         </dd>
         <dt>Jobs are kept</dt>
-        <dd>{count(limits.jobRetentionDays)} days</dd>
+        <dd>{daysText(limits.jobRetentionDays)}</dd>
         <dt>History is kept</dt>
-        <dd>{count(limits.historyRetentionDays)} days</dd>
+        <dd>{daysText(limits.historyRetentionDays)}</dd>
       </dl>
       <Loaded resource={billing}>{({ value }) => <Subscription billing={value} />}</Loaded>
     </Card>
   );
+}
+
+function daysText(days: number): string {
+  return days === 1 ? '1 day' : `${count(days)} days`;
 }
 
 /** What is paid, where payment is on; nothing elsewhere. */
