@@ -12,7 +12,7 @@ import { apiKey, baseUrl } from './demo/local-key.mjs';
 
 const directory = fileURLToPath(new URL('../docs/screenshots', import.meta.url));
 /** For the charts to have something to draw. */
-const OVERVIEW_MS = 60_000;
+const OVERVIEW_MS = 20_000;
 const PAGE_MS = 3000;
 
 const key = await apiKey();

@@ -70,7 +70,7 @@ export const queues = [
     name: 'reports',
     share: 0.05,
     workers: 1,
-    concurrency: 2,
+    concurrency: 5,
     work: [3000, 12_000],
     failures: 0.1,
     errors: ['the query was cancelled after 10 s'],

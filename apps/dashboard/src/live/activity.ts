@@ -21,6 +21,8 @@ export interface Second {
 }
 
 const MAX_RECENT = 500;
+/** A list that changes faster is not read better, and every change of it costs a frame. */
+const RECENT_INTERVAL_MS = 100;
 const HISTORY_SECONDS = 900;
 const MAX_SAMPLES = 200;
 
@@ -33,6 +35,8 @@ export class Activity {
   readonly #depths = new Map<string, number>();
   readonly #timer = setInterval(() => this.#nextSecond(), 1000);
   readonly #off: () => void;
+  #waiting: readonly LogEvent[] = [];
+  #publishing: ReturnType<typeof setTimeout> | undefined;
   #current = second(this.#depths);
 
   constructor(feed: LiveFeed) {
@@ -46,6 +50,7 @@ export class Activity {
 
   close(): void {
     clearInterval(this.#timer);
+    clearTimeout(this.#publishing);
     this.#off();
   }
 
@@ -56,8 +61,14 @@ export class Activity {
       this.#count(event);
     }
     if (logged.length === 0) return;
-    logged.reverse();
-    this.recent.set([...logged, ...this.recent.get()].slice(0, MAX_RECENT));
+    this.#waiting = [...logged.reverse(), ...this.#waiting].slice(0, MAX_RECENT);
+    this.#publishing ??= setTimeout(() => this.#publish(), RECENT_INTERVAL_MS);
+  }
+
+  #publish(): void {
+    this.#publishing = undefined;
+    this.recent.set([...this.#waiting, ...this.recent.get()].slice(0, MAX_RECENT));
+    this.#waiting = [];
   }
 
   #count(event: SpooledEvent): void {

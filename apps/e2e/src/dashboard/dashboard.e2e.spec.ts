@@ -126,6 +126,18 @@ describe('getting in', () => {
     expect(await page.evaluate('sessionStorage.length')).toBe(0);
   }, 60_000);
 
+  it('asks for the code that was sent to an address, and refuses another one', async () => {
+    const { page, problems } = await browser.open();
+    await page.getByRole('button', { name: 'Use a code by e-mail' }).click();
+    await page.getByLabel('E-mail address').fill('nobody@example.com');
+    await page.getByRole('button', { name: 'Send a code' }).click();
+    await page.getByLabel('Code').fill('000000');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await page.getByRole('alert').filter({ hasText: 'wrong or too old' }).waitFor();
+    expect(await seriousFindings(page)).toEqual([]);
+    expect(problems.filter((problem) => !problem.includes('401'))).toEqual([]);
+  }, 60_000);
+
   it('keeps tokens for the tab, never the key, and forgets all of it at the end', async () => {
     const { key } = await world.organization('tab');
     const { page } = await browser.signedIn({ key });
