@@ -17,20 +17,25 @@ const PAGE_MS = 3000;
 
 const key = await apiKey();
 const client = new SpooledClient({ baseUrl, apiKey: key });
-const [[job], [workflow]] = await Promise.all([
+const [[job], [workflow], [schedule], [webhook]] = await Promise.all([
   client.jobs.list({ queueName: 'reports', status: ['completed'], limit: 1 }),
   client.workflows.list({ limit: 1 }),
+  client.schedules.list({ limit: 1 }),
+  client.webhooks.list(),
 ]);
 const pages = {
   jobs: '/jobs',
   ...(job && { job: `/jobs/${job.id}` }),
   queues: '/queues',
+  queue: '/queues/reports',
   workers: '/workers',
   'dead-letters': '/dead-letters',
   schedules: '/schedules',
+  ...(schedule && { schedule: `/schedules/${schedule.id}` }),
   workflows: '/workflows',
   ...(workflow && { workflow: `/workflows/${workflow.id}` }),
   webhooks: '/webhooks',
+  ...(webhook && { webhook: `/webhooks/${webhook.id}` }),
   'api-keys': '/api-keys',
   usage: '/usage',
   audit: '/audit',

@@ -4,6 +4,7 @@ import { createRoot } from 'react-dom/client';
 import { App } from './app/app.js';
 import './styles/tokens.css';
 import './styles/base.css';
+import './styles/parts.css';
 import { applyTheme } from './app/theme.js';
 
 applyTheme();

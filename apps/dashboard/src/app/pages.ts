@@ -35,6 +35,7 @@ export const pages: readonly PageEntry[] = [
     nav: { group: 'Watch', icon: 'layers' },
     load: () => import('../pages/queues/queues.page.js'),
   },
+  { path: '/queues/:name', title: 'Queue', load: () => import('../pages/queue/queue.page.js') },
   {
     path: '/workers',
     title: 'Workers',
@@ -52,6 +53,11 @@ export const pages: readonly PageEntry[] = [
     title: 'Schedules',
     nav: { group: 'Work', icon: 'clock' },
     load: () => import('../pages/schedules/schedules.page.js'),
+  },
+  {
+    path: '/schedules/:id',
+    title: 'Schedule',
+    load: () => import('../pages/schedule/schedule.page.js'),
   },
   {
     path: '/workflows',

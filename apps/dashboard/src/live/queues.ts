@@ -45,7 +45,11 @@ export const queuesResource: Resource<readonly QueueRow[]> = {
       return change === undefined ? queue : { ...queue, ...change };
     });
     if (changes.size === 0) return changed;
-    const added = [...changes].map(([queueName, change]) => ({ ...blank(queueName), ...change }));
+    // Nothing in it: the last word on one that was deleted.
+    const added = [...changes]
+      .filter(([, { counts }]) => !isEmpty(counts))
+      .map(([queueName, change]) => ({ ...blank(queueName), ...change }));
+    if (added.length === 0) return changed;
     return [...changed, ...added].sort((a, b) => (a.queueName < b.queueName ? -1 : 1));
   },
 };
@@ -65,6 +69,10 @@ function changeOf(event: SpooledEvent): (Partial<QueueRow> & { queueName: string
     default:
       return undefined;
   }
+}
+
+function isEmpty(counts: QueueCounts | undefined): boolean {
+  return counts !== undefined && Object.values(counts).every((each) => each === 0);
 }
 
 function blank(queueName: string): QueueRow {

@@ -20,7 +20,7 @@ export type ResourceState<T> =
   | { readonly status: 'failed'; readonly error: SpooledError }
   | { readonly status: 'ready'; readonly value: T };
 
-/** What nobody looks at is kept true for so long, so that going back costs no request. */
+/** What nobody looks at is kept true for so long, so that going back costs no request. What events do not tell of is not. */
 const KEEP_MS = 60_000;
 /** A page is better shown without the stream than not at all. */
 const WAIT_FOR_STREAM_MS = 2000;
@@ -86,7 +86,8 @@ export class Entry<T> {
     return () => {
       off();
       this.#watchers -= 1;
-      if (this.#watchers === 0) this.#forgetting = setTimeout(() => this.forget(), KEEP_MS);
+      const keepMs = this.resource.apply === undefined ? 0 : KEEP_MS;
+      if (this.#watchers === 0) this.#forgetting = setTimeout(() => this.forget(), keepMs);
     };
   };
 

@@ -21,10 +21,6 @@ export interface ActionProps {
 export function ActionButton({ label, run, done, confirm, refusal, kind = 'normal' }: ActionProps) {
   const [isRunning, setIsRunning] = useState(false);
   const dialog = useRef<HTMLDialogElement>(null);
-  const reasonId = useId();
-  const readOnly = useReadOnlyReason();
-  const reason = refusal ?? readOnly;
-  const isOff = reason !== undefined || isRunning;
   const act = async () => {
     setIsRunning(true);
     try {
@@ -38,28 +34,18 @@ export function ActionButton({ label, run, done, confirm, refusal, kind = 'norma
     }
   };
   const press = () => {
-    // It stays focusable, so that a keyboard reaches the reason.
-    if (isOff) return;
     if (confirm === undefined) void act();
     else dialog.current?.showModal();
   };
   return (
     <>
-      <button
-        type="button"
-        className={`button button-${kind}`}
-        aria-disabled={isOff}
-        aria-describedby={reason === undefined ? undefined : reasonId}
-        title={reason}
-        onClick={press}
-      >
-        {label}
-      </button>
-      {reason !== undefined && (
-        <span id={reasonId} hidden>
-          {reason}
-        </span>
-      )}
+      <ActionTrigger
+        label={label}
+        kind={kind}
+        refusal={refusal}
+        isRunning={isRunning}
+        onPress={press}
+      />
       {confirm !== undefined && (
         <Dialog ref={dialog} title={label}>
           <p>{confirm}</p>
@@ -77,19 +63,60 @@ export function ActionButton({ label, run, done, confirm, refusal, kind = 'norma
   );
 }
 
+/** The button of an action: it says why it is off, and stays focusable, so that a keyboard reaches the reason. */
+export function ActionTrigger({
+  label,
+  kind,
+  refusal,
+  isRunning = false,
+  onPress,
+}: {
+  readonly label: string;
+  readonly kind: 'normal' | 'primary' | 'danger';
+  readonly refusal: string | undefined;
+  readonly isRunning?: boolean;
+  readonly onPress: () => void;
+}) {
+  const reasonId = useId();
+  const readOnly = useReadOnlyReason();
+  const reason = refusal ?? readOnly;
+  const isOff = reason !== undefined || isRunning;
+  return (
+    <>
+      <button
+        type="button"
+        className={`button button-${kind}`}
+        aria-disabled={isOff}
+        aria-describedby={reason === undefined ? undefined : reasonId}
+        title={reason}
+        onClick={isOff ? undefined : onPress}
+      >
+        {label}
+      </button>
+      {reason !== undefined && (
+        <span id={reasonId} hidden>
+          {reason}
+        </span>
+      )}
+    </>
+  );
+}
+
 /** Modal: open it with `showModal()` of its ref. A `<form method="dialog">` inside closes it. */
 export function Dialog({
   ref,
   title,
+  onClose,
   children,
 }: {
   readonly ref: React.RefObject<HTMLDialogElement | null>;
   readonly title: string;
+  readonly onClose?: () => void;
   readonly children: ReactNode;
 }) {
   const titleId = useId();
   return (
-    <dialog ref={ref} className="dialog" aria-labelledby={titleId}>
+    <dialog ref={ref} className="dialog" aria-labelledby={titleId} onClose={onClose}>
       <h2 id={titleId}>{title}</h2>
       {children}
     </dialog>

@@ -76,12 +76,13 @@ export async function live(page: Page): Promise<void> {
   await page.locator('[data-testid=freshness][data-state=live]').waitFor();
 }
 
-/** What axe finds serious or critical on the page as it is, one line each. */
-export async function seriousFindings(page: Page): Promise<string[]> {
+/** What axe finds serious or critical on the page as it is, one line each. @param rules only these; default: all */
+export async function seriousFindings(page: Page, rules?: readonly string[]): Promise<string[]> {
+  const options = { resultTypes: ['violations'], ...(rules && { runOnly: rules }) };
   // Not by a script element, which the policy of the page refuses.
   await page.evaluate(axe.source);
   const found = await page.evaluate<{ id: string; impact: string; nodes: { html: string }[] }[]>(
-    `axe.run(document, { resultTypes: ['violations'] }).then(({ violations }) => violations)`,
+    `axe.run(document, ${JSON.stringify(options)}).then(({ violations }) => violations)`,
   );
   return found
     .filter(({ impact }) => impact === 'serious' || impact === 'critical')
