@@ -1,5 +1,5 @@
 import { Link } from 'wouter';
-import type { ReactNode } from 'react';
+import { Fragment, type ReactNode } from 'react';
 
 import { Card } from '../../ui/page.js';
 import { JobLink } from '../../ui/job-link.js';
@@ -35,10 +35,10 @@ export function JobFacts({ job }: { readonly job: JobView['job'] }) {
         {facts
           .filter(([, value]) => value !== null && value !== false && value !== '')
           .map(([name, value]) => (
-            <div key={name}>
+            <Fragment key={name}>
               <dt>{name}</dt>
               <dd>{value}</dd>
-            </div>
+            </Fragment>
           ))}
       </dl>
     </Card>
