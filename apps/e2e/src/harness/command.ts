@@ -26,6 +26,10 @@ const nothing: Environment = {
   NATS_URL: undefined,
   NATS_MONITOR_URL: undefined,
   NO_COLOR: undefined,
+  FORCE_COLOR: undefined,
+  // On a machine for tests the live view would draw its last picture only.
+  CI: undefined,
+  CONTINUOUS_INTEGRATION: undefined,
 };
 
 /** A user with a home of its own. */
