@@ -17,6 +17,8 @@ export const jwtSecret = 'e2e-secret-e2e-secret-e2e-secret-e2e-secret';
 export interface WorldOptions {
   /** A PostgreSQL that can be stopped, and forgets nothing when it is. Default: a database on the run's shared one. */
   hasOwnPostgres?: boolean;
+  /** Processes of each service. Default 1. */
+  replicas?: number;
   /** Further settings of the host. */
   env?: Readonly<Record<string, string>>;
 }
@@ -36,7 +38,7 @@ export class World {
     ]);
     const database = postgres ? undefined : await testDatabase();
     const databaseUrl = postgres?.url ?? database?.url ?? '';
-    const host = await Host.start(kind, {
+    const env = {
       DATABASE_URL: databaseUrl,
       NATS_URL: nats.url,
       JWT_SECRET: jwtSecret,
@@ -46,7 +48,8 @@ export class World {
       RATE_LIMIT_BURST_SIZE: '100000',
       LEASE_REAP_INTERVAL_MS: '500',
       ...options.env,
-    });
+    };
+    const host = await Host.start(kind, env, options.replicas);
     host.secrets.add(jwtSecret);
     return new World(host, nats, databaseUrl, postgres, database);
   }
