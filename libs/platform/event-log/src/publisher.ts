@@ -186,15 +186,15 @@ interface AwaitedBatch {
 }
 
 /**
- * The message id makes a repeated publish harmless; the organization lets a consumer drop what it does not follow
+ * The message id makes a repeated publish harmless, but for the same number in another history; the organization lets a consumer drop what it does not follow
  * without parsing it.
  */
 function messageHeaders(
-  { organizationId, firstSeq }: CommittedBatch,
+  { organizationId, epoch, firstSeq }: CommittedBatch,
   traceparent: string | null = null,
 ): MsgHdrs {
   const all = headers();
-  all.set('Nats-Msg-Id', `${organizationId}.${firstSeq}`);
+  all.set('Nats-Msg-Id', `${epoch}.${organizationId}.${firstSeq}`);
   all.set(ORGANIZATION_HEADER, organizationId);
   if (traceparent !== null) all.set(TRACE_HEADER, traceparent);
   return all;
