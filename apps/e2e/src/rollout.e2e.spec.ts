@@ -28,8 +28,7 @@ describe('a rollout of every service, two processes each', () => {
     const ledger = new Ledger();
     const webSockets = await several(() => Follower.webSocket(door, key));
     const sse = await several(() => Follower.sse(door, key));
-    const start = webSockets[0]?.start ?? '';
-    const calls = await several(() => Follower.grpc(grpc, key, start));
+    const calls = await several(() => Follower.grpc(grpc, key));
     const followers = [...webSockets, ...sse, ...calls];
     // A lease that outlasts the test: what is claimed twice was given twice.
     const load = { queue: 'rollout', producers: 12, workers: 24, leaseSecs: 300 };

@@ -1,7 +1,7 @@
 /** A subscriber that resumes: when its connection ends it comes back with the newest cursor it has. */
 import { setTimeout as delay } from 'node:timers/promises';
 
-import { status, type StatusObject } from '@grpc/grpc-js';
+import { status, type Metadata, type StatusObject } from '@grpc/grpc-js';
 import { parseCursor, type RealtimeEvent, type StoredEvent } from '@spooled/contracts';
 import {
   collectSse,
@@ -52,8 +52,8 @@ export class Follower {
     return Follower.start('SSE', (cursor) => connectSse(host, key, cursor));
   }
 
-  /** Over gRPC from `address`, everything the key may see after `start`: such a stream does not tell where it begins. */
-  static grpc(address: string, key: string, start: string): Promise<Follower> {
+  /** Over gRPC from `address`, everything the key may see; from now on, or after `start`. */
+  static grpc(address: string, key: string, start?: string): Promise<Follower> {
     return Follower.start('gRPC', (cursor = start) => connectGrpc(address, key, cursor));
   }
 
@@ -75,14 +75,9 @@ export class Follower {
     return this.connections.length;
   }
 
-  /** Where following began. */
-  get start(): string {
-    return this.connections[0]?.start ?? '';
-  }
-
   /** Position in the log where following began: the event after it is the first to be seen. */
   get startSeq(): number {
-    return seqOf(this.start);
+    return seqOf(this.connections[0]?.start);
   }
 
   /** The stored events, connection by connection. */
@@ -98,6 +93,18 @@ export class Follower {
 
   seen(): Seen[] {
     return this.byConnection().flat();
+  }
+
+  /** Of what it has seen; where it began when it has seen nothing. */
+  newestCursor(): string | undefined {
+    for (const connection of [...this.connections].reverse()) {
+      const received = connection.received();
+      for (let index = received.length - 1; index >= 0; index--) {
+        const id = received[index]?.id;
+        if (id !== undefined) return id;
+      }
+    }
+    return this.connections[0]?.start;
   }
 
   /** Error events: announced gaps and the like. */
@@ -134,17 +141,6 @@ export class Follower {
   private async endOf(connection: Connection): Promise<void> {
     const end = await connection.ended;
     if (!this.isStopped) this.ends.push(end);
-  }
-
-  private newestCursor(): string | undefined {
-    for (const connection of [...this.connections].reverse()) {
-      const received = connection.received();
-      for (let index = received.length - 1; index >= 0; index--) {
-        const id = received[index]?.id;
-        if (id !== undefined) return id;
-      }
-    }
-    return this.connections[0]?.start;
   }
 }
 
@@ -200,9 +196,19 @@ async function connectSse(
   };
 }
 
-async function connectGrpc(address: string, key: string, cursor: string): Promise<Connection> {
+async function connectGrpc(
+  address: string,
+  key: string,
+  cursor: string | undefined,
+): Promise<Connection> {
   const client = new GrpcClient('spooled.v1.EventService', address);
-  const call = client.stream('SubscribeEvents', { last_event_id: cursor }, { 'x-api-key': key });
+  const call = client.stream(
+    'SubscribeEvents',
+    { last_event_id: cursor ?? '' },
+    { 'x-api-key': key },
+  );
+  let start = '';
+  call.on('metadata', (metadata: Metadata) => (start = String(metadata.get('last-event-id')[0])));
   const received: (RealtimeEvent & { id?: string })[] = [];
   call.on('data', (message: GrpcMessage) => {
     const { id, type, data } = plainMessage(message);
@@ -221,5 +227,5 @@ async function connectGrpc(address: string, key: string, cursor: string): Promis
   // The stream begins with a ping.
   await eventually(() => isOver || received.length > 0);
   if (received.length === 0) throw new Error(`the stream was refused: ${await ended}`);
-  return { start: cursor, received: () => received, ended, cut: () => call.cancel() };
+  return { start, received: () => received, ended, cut: () => call.cancel() };
 }
