@@ -112,7 +112,7 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
     });
   }
 
-  /** Publishes and waits; answers whether the stream has the batch now. */
+  /** Publishes and waits; answers whether the stream has the batch now. It stays in the outbox: that is the caller's. */
   async deliver(batch: CommittedBatch): Promise<boolean> {
     try {
       this.#client ??= jetstream(this.bus.connection);
@@ -120,7 +120,7 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
         headers: messageHeaders(batch),
         timeout: ACK_TIMEOUT_MS,
       });
-      this.#confirm(batch);
+      this.#published.inc({ outcome: 'confirmed' });
       return true;
     } catch {
       this.#miss();
