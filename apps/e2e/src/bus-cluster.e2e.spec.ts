@@ -42,7 +42,7 @@ describe('a cluster of three nats-servers', () => {
     expect(await ledger.violations(client, followers)).toEqual([]);
     for (const { connectionCount } of followers) expect(connectionCount).toBe(1);
     await Promise.all(followers.map((follower) => follower.stop()));
-  });
+  }, 400_000);
 
   /** Waits until work goes on, the stream confirms what is told of it, and nothing is left from before. */
   async function confirmMore(ledger: Ledger): Promise<void> {

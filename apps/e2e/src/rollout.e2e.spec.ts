@@ -42,7 +42,7 @@ describe('a rollout of every service, two processes each', () => {
     const before = ledger.completedCount;
     await eventually(() => expect(ledger.completedCount).toBeGreaterThan(before + 100));
     await fleet.stopProducing();
-    await ledger.settled(client, 60_000);
+    await ledger.settled(client, 120_000);
     await fleet.stop();
 
     expect((await reading).flat()).toEqual([]);
@@ -58,7 +58,7 @@ describe('a rollout of every service, two processes each', () => {
     for (const { connectionCount } of followers) expect(connectionCount).toBeGreaterThan(1);
     await Promise.all(followers.map((follower) => follower.stop()));
     expect(world.host.problems()).toEqual([]);
-  });
+  }, 600_000);
 });
 
 function several(start: () => Promise<Follower>): Promise<Follower[]> {

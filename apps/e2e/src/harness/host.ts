@@ -235,7 +235,7 @@ export class Host implements Entrance {
             if (!process.isRunning()) return true;
             return (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok;
           },
-          { intervalMs: 25 },
+          { intervalMs: 25, timeoutMs: 60_000 },
         ).then(() => {
           if (!process.isRunning()) throw new Error(`${name} ended:\n${process.lines.join('\n')}`);
         }),
