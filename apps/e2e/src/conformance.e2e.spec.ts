@@ -38,7 +38,7 @@ describe.each(hostKinds)('the conformance kit, on %s', (kind) => {
   afterAll(() => world?.stop(), 30_000);
 
   function target(door: FrontDoor): string[] {
-    return ['--base-url', door.url, '--api-key', organization.key];
+    return ['--base-url', door.base(), '--api-key', organization.key];
   }
 
   it('finds every promise kept, on all three transports', async () => {
@@ -69,7 +69,14 @@ describe.each(hostKinds)('the conformance kit, on %s', (kind) => {
       name: 'scoped',
       queues: ['emails'],
     });
-    const args = ['--base-url', door.url, '--api-key', scoped.body.key, '--only', 'a key scoped'];
+    const args = [
+      '--base-url',
+      door.base(),
+      '--api-key',
+      scoped.body.key,
+      '--only',
+      'a key scoped',
+    ];
     const { code, lines, count } = await conformance(args);
     expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 0, 3]);
     expect(lines.filter((line) => line.includes('may not create keys'))).toHaveLength(2);
@@ -138,7 +145,7 @@ describe('the conformance kit, on a server that breaks a promise', () => {
     'notices one that %s',
     async (_title, promise, why, tamper) => {
       const door = await FrontDoor.open(world.host, { tamper });
-      const target = ['--base-url', door.url, '--api-key', organization.key];
+      const target = ['--base-url', door.base(), '--api-key', organization.key];
       const { code, lines } = await conformance([...target, '--only', `sse ${promise}`]);
       const told = lines.filter((line) => /^(PASS|FAIL|SKIP) /.test(line));
       expect(told).toEqual([expect.stringMatching(/^FAIL sse /)]);
@@ -152,7 +159,7 @@ describe('the conformance kit, on a server that breaks a promise', () => {
     const door = await FrontDoor.open(world.host, {
       rewriteUrl: (url) => url.replace(/[^/]*\/(progress|logs)$/, 'none/$1'),
     });
-    const target = ['--base-url', door.url, '--api-key', organization.key];
+    const target = ['--base-url', door.base(), '--api-key', organization.key];
     const { lines, count } = await conformance([...target, '--only', 'sse log lines']);
     expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 0, 1]);
     expect(lines.join('\n')).toContain('the server takes no progress and no logs of jobs');
@@ -162,7 +169,7 @@ describe('the conformance kit, on a server that breaks a promise', () => {
     const door = await FrontDoor.open(world.host, {
       rewriteUrl: (url) => url.replace(/last_event_id=[^&]*/, ''),
     });
-    const target = ['--base-url', door.url, '--api-key', organization.key];
+    const target = ['--base-url', door.base(), '--api-key', organization.key];
     const only = ['--only', 'sse a cut at every event', '--only', 'sse cut again and again'];
     const { code, count } = await conformance([...target, ...only]);
     expect([count('PASS'), count('FAIL'), count('SKIP')]).toEqual([0, 2, 0]);

@@ -32,7 +32,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
   async function cursorOf({ key }: Organization): Promise<string> {
     const abort = new AbortController();
     const headers = { authorization: `Bearer ${key}` };
-    const { body } = await fetch(`${door.url}/api/v1/events`, { headers, signal: abort.signal });
+    const { body } = await fetch(`${door.base()}/api/v1/events`, { headers, signal: abort.signal });
     const { value } = await body!.pipeThrough(new TextDecoderStream()).getReader().read();
     abort.abort();
     return /^: connected (\S+)/m.exec(value ?? '')?.[1] ?? '';
@@ -151,7 +151,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
       'has a client, %s, that misses nothing while it is cut off',
       async (program) => {
         const organization = await world.organization(`page-${program.split('.')[0]}`);
-        const wire = await Wire.open(portOf(door.url));
+        const wire = await Wire.open(portOf(door.base()));
         const env = { BASE: `http://${wire.address}`, API_KEY: organization.key };
         const CURSOR = await cursorOf(organization);
         await expectResume(organization, await page.start(program, { ...env, CURSOR }), wire);
@@ -164,7 +164,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
       async (program) => {
         const { client } = await world.organization(`revoked-${program.split('.')[0]}`);
         const created = await client.post<{ id: string; key: string }>('/api-keys', { name: 'w' });
-        const env = { BASE: door.url, API_KEY: created.body.key };
+        const env = { BASE: door.base(), API_KEY: created.body.key };
         const { isRunning, exited, lines } = await page.start(program, env);
         await eventually(async () => {
           await client.enqueue('emails');
@@ -189,8 +189,8 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
       /** The address is the reader's own, and what the page leaves to the environment. */
       const watching = (line: string, path: string, more: Record<string, string> = {}) => {
         const environment = `API_KEY=${key} JOB_ID=${JOB_ID} CURSOR=${CURSOR}`;
-        const command = line.replace('http://localhost:8080', door.url);
-        const url = `${door.url}/api/v1${path}`;
+        const command = line.replace('http://localhost:8080', door.base());
+        const url = `${door.base()}/api/v1${path}`;
         return watch(`env ${environment} sh -c '${command}'`, url, { ...headers, ...more });
       };
       const streams = await Promise.all([

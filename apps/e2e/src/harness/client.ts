@@ -1,7 +1,7 @@
 /** Plain HTTP, as a client without an SDK speaks it. */
 import type { BatchStatus, ClaimedJob, Job, JobSummary } from '@spooled/contracts';
 
-import type { Host } from './host.js';
+import type { Entrance } from './host.js';
 
 export interface Answer<T> {
   readonly status: number;
@@ -31,7 +31,7 @@ const timeoutMs = 35_000;
 
 export class Client {
   constructor(
-    readonly host: Host,
+    readonly host: Entrance,
     readonly headers: Readonly<Record<string, string>> = {},
   ) {}
 

@@ -13,6 +13,8 @@ export interface FleetOptions {
   readonly queue: string;
   readonly producers?: number;
   readonly workers?: number;
+  /** Default 5. */
+  readonly leaseSecs?: number;
   /** Of the job with this number: how many of its attempts fail. Default none. */
   readonly failures?: (number: number) => number;
 }
@@ -24,13 +26,14 @@ interface Task {
 
 const betweenJobsMs = 20;
 const retryMs = 100;
-const leaseSecs = 5;
 const maxRetries = 2;
 
 export class Fleet {
   /** Answers by `<call> <status>`; `<call> lost` when none came. */
   readonly answers = new Map<string, number>();
-  /** Server errors other than "not now". */
+  /** Why no answer came, when none did. */
+  readonly losses: string[] = [];
+  /** Server errors other than "not now", which says when. */
   readonly faults: string[] = [];
   private isProducing = true;
   private isWorking = true;
@@ -77,7 +80,7 @@ export class Fleet {
   }
 
   private async work(workerId: string): Promise<void> {
-    const { client, queue } = this.options;
+    const { client, ledger, queue, leaseSecs = 5 } = this.options;
     while (this.isWorking) {
       const answer = await this.ask('claim', () =>
         client.post<{ jobs: ClaimedJob[] }>('/jobs/claim', {
@@ -88,8 +91,12 @@ export class Fleet {
           wait_secs: 1,
         }),
       );
-      if (answer?.status !== 200) await delay(retryMs);
-      else for (const job of answer.body.jobs) await this.settle(workerId, job);
+      if (answer?.status !== 200) {
+        await delay(retryMs);
+        continue;
+      }
+      for (const job of answer.body.jobs) ledger.hold(job);
+      for (const job of answer.body.jobs) await this.settle(workerId, job);
     }
   }
 
@@ -123,10 +130,14 @@ export class Fleet {
     call: string,
     request: () => Promise<Answer<T>>,
   ): Promise<Answer<T> | undefined> {
-    const answer = await request().catch(() => undefined);
+    const answer = await request().catch((error: Error) => {
+      this.losses.push(`${call}: ${error.message} ${String(error.cause)}`);
+      return undefined;
+    });
     const name = `${call} ${answer?.status ?? 'lost'}`;
     this.answers.set(name, (this.answers.get(name) ?? 0) + 1);
-    if (answer && answer.status >= 500 && answer.status !== 503) {
+    const isNotNow = answer?.status === 503 && answer.headers.has('retry-after');
+    if (answer && answer.status >= 500 && !isNotNow) {
       this.faults.push(`${name} ${JSON.stringify(answer.body)}`);
     }
     return answer;

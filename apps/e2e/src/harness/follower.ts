@@ -1,10 +1,19 @@
 /** A subscriber that resumes: when its connection ends it comes back with the newest cursor it has. */
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { status, type Metadata, type StatusObject } from '@grpc/grpc-js';
 import { parseCursor, type RealtimeEvent, type StoredEvent } from '@spooled/contracts';
-import { collectSse, eventually, onCleanUp, WsClient } from '@spooled/testing';
+import {
+  collectSse,
+  eventually,
+  GrpcClient,
+  onCleanUp,
+  plainMessage,
+  WsClient,
+  type GrpcMessage,
+} from '@spooled/testing';
 
-import type { Host } from './host.js';
+import type { Entrance } from './host.js';
 
 export interface Seen {
   readonly seq: number;
@@ -17,7 +26,8 @@ interface Connection {
   readonly start: string;
   /** Everything received so far, in order. */
   received(): readonly (RealtimeEvent & { id?: string })[];
-  readonly ended: Promise<unknown>;
+  /** Resolves with how the server ended it, as far as the transport says: a close code, the name of a status. */
+  readonly ended: Promise<string>;
   cut(): void;
 }
 
@@ -26,18 +36,25 @@ type Connect = (lastEventId: string | undefined) => Promise<Connection>;
 const retryMs = 50;
 
 export class Follower {
+  /** How its connections ended, but for the one that `stop` cuts. */
+  readonly ends: string[] = [];
   private readonly connections: Connection[] = [];
   private isStopped = false;
   private following: Promise<void> = Promise.resolve();
 
   /** Over WebSocket, everything the key may see. */
-  static webSocket(host: Host, key: string): Promise<Follower> {
+  static webSocket(host: Entrance, key: string): Promise<Follower> {
     return Follower.start('WebSocket', (cursor) => connectWebSocket(host, key, cursor));
   }
 
   /** Over SSE, everything the key may see. */
-  static sse(host: Host, key: string): Promise<Follower> {
+  static sse(host: Entrance, key: string): Promise<Follower> {
     return Follower.start('SSE', (cursor) => connectSse(host, key, cursor));
+  }
+
+  /** Over gRPC from `address`, everything the key may see; from now on, or after `start`. */
+  static grpc(address: string, key: string, start?: string): Promise<Follower> {
+    return Follower.start('gRPC', (cursor = start) => connectGrpc(address, key, cursor));
   }
 
   private static async start(name: string, connect: Connect): Promise<Follower> {
@@ -78,6 +95,18 @@ export class Follower {
     return this.byConnection().flat();
   }
 
+  /** Of what it has seen; where it began when it has seen nothing. */
+  newestCursor(): string | undefined {
+    for (const connection of [...this.connections].reverse()) {
+      const received = connection.received();
+      for (let index = received.length - 1; index >= 0; index--) {
+        const id = received[index]?.id;
+        if (id !== undefined) return id;
+      }
+    }
+    return this.connections[0]?.start;
+  }
+
   /** Error events: announced gaps and the like. */
   errors(): RealtimeEvent[] {
     return this.connections.flatMap((connection) =>
@@ -97,27 +126,21 @@ export class Follower {
   }
 
   private async follow(first: Connection): Promise<void> {
-    await first.ended;
+    await this.endOf(first);
     while (!this.isStopped) {
       try {
         const next = await this.connect(this.newestCursor());
         this.connections.push(next);
-        await next.ended;
+        await this.endOf(next);
       } catch {
         await delay(retryMs);
       }
     }
   }
 
-  private newestCursor(): string | undefined {
-    for (const connection of [...this.connections].reverse()) {
-      const received = connection.received();
-      for (let index = received.length - 1; index >= 0; index--) {
-        const id = received[index]?.id;
-        if (id !== undefined) return id;
-      }
-    }
-    return this.connections[0]?.start;
+  private async endOf(connection: Connection): Promise<void> {
+    const end = await connection.ended;
+    if (!this.isStopped) this.ends.push(end);
   }
 }
 
@@ -128,7 +151,7 @@ function seqOf(cursor: string | undefined): number {
 }
 
 async function connectWebSocket(
-  host: Host,
+  host: Entrance,
   key: string,
   cursor: string | undefined,
 ): Promise<Connection> {
@@ -143,13 +166,13 @@ async function connectWebSocket(
   return {
     start: greeting.cursor,
     received: () => socket.messages as (RealtimeEvent & { id?: string })[],
-    ended: socket.closed,
+    ended: socket.closed.then(({ code }) => String(code)),
     cut: () => socket.terminate(),
   };
 }
 
 async function connectSse(
-  host: Host,
+  host: Entrance,
   key: string,
   cursor: string | undefined,
 ): Promise<Connection> {
@@ -168,7 +191,41 @@ async function connectSse(
       for (const { data } of stream.events.slice(received.length)) received.push(JSON.parse(data));
       return received;
     },
-    ended: stream.ended,
+    ended: stream.ended.then(() => 'ended'),
     cut: () => void stream.close(),
   };
+}
+
+async function connectGrpc(
+  address: string,
+  key: string,
+  cursor: string | undefined,
+): Promise<Connection> {
+  const client = new GrpcClient('spooled.v1.EventService', address);
+  const call = client.stream(
+    'SubscribeEvents',
+    { last_event_id: cursor ?? '' },
+    { 'x-api-key': key },
+  );
+  let start = '';
+  call.on('metadata', (metadata: Metadata) => (start = String(metadata.get('last-event-id')[0])));
+  const received: (RealtimeEvent & { id?: string })[] = [];
+  call.on('data', (message: GrpcMessage) => {
+    const { id, type, data } = plainMessage(message);
+    received.push({ type, data, ...(id === '' ? {} : { id }) } as RealtimeEvent & { id?: string });
+  });
+  // `status` says the same.
+  call.on('error', () => undefined);
+  let isOver = false;
+  const ended = new Promise<string>((resolve) =>
+    call.on('status', ({ code }: StatusObject) => {
+      isOver = true;
+      client.close();
+      resolve(status[code]);
+    }),
+  );
+  // The stream begins with a ping.
+  await eventually(() => isOver || received.length > 0);
+  if (received.length === 0) throw new Error(`the stream was refused: ${await ended}`);
+  return { start, received: () => received, ended, cut: () => call.cancel() };
 }

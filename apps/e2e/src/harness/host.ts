@@ -32,11 +32,22 @@ const parts: Record<HostKind, readonly Part[]> = {
 
 export const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
-/** A started part; its port outlives a restart. */
+/** A started part, or one of several alike; its ports outlive a restart. */
 interface RunningPart extends Part {
   readonly port: number;
   readonly grpcPort: number;
   process: SpawnedProcess;
+  /** Whether new requests are sent to it. */
+  isServing: boolean;
+}
+
+/** Where clients find the product: the processes themselves, or one address before all of them. */
+export interface Entrance {
+  /** Where the routes below `/api/v1` + `prefix` are served. */
+  base(prefix?: string): string;
+  /** `path` is below `/api/v1`. */
+  url(path: string): string;
+  webSocketUrl(path: string): string;
 }
 
 export interface HostExit {
@@ -44,15 +55,22 @@ export interface HostExit {
   readonly signal: NodeJS.Signals | null;
 }
 
-export class Host {
+export class Host implements Entrance {
   /** What no process may ever say, in its log or its metrics. */
   readonly secrets = new Set<string>([adminKey]);
 
-  static async start(kind: HostKind, env: Readonly<Record<string, string>>): Promise<Host> {
+  /** `replicas`: how many processes of each part. */
+  static async start(
+    kind: HostKind,
+    env: Readonly<Record<string, string>>,
+    replicas = 1,
+  ): Promise<Host> {
+    const wanted = parts[kind].flatMap((part) => Array.from({ length: replicas }, () => part));
     const started = await Promise.all(
-      parts[kind].map(async (part) => {
+      wanted.map(async (part) => {
         const ports = { port: await freePort(), grpcPort: await freePort() };
-        return { ...part, ...ports, process: await launch({ ...part, ...ports }, env) };
+        const process = await launch({ ...part, ...ports }, env);
+        return { ...part, ...ports, process, isServing: true };
       }),
     );
     const host = new Host(kind, env, started);
@@ -60,18 +78,24 @@ export class Host {
     return host;
   }
 
+  /** What was wrong with processes that have been replaced. */
+  private readonly pastProblems: string[] = [];
+  private turns = 0;
+
   private constructor(
     readonly kind: HostKind,
     private readonly env: Readonly<Record<string, string>>,
     private readonly running: readonly RunningPart[],
   ) {}
 
-  /** Where the routes below `/api/v1` + `prefix` are served: `base('/jobs')`. Without a prefix, where jobs are. */
+  /**
+   * Where the routes below `/api/v1` + `prefix` are served: `base('/jobs')`. Without a prefix, where jobs are. Of several
+   * processes, each in turn.
+   */
   base(prefix = ''): string {
     const serves = ({ prefixes }: Part): boolean =>
       prefixes.some((each) => prefix === each || (each !== '' && prefix.startsWith(`${each}/`)));
-    const part = this.running.find(serves) ?? this.partOf('');
-    return `http://127.0.0.1:${part.port}`;
+    return `http://127.0.0.1:${this.oneOf(serves).port}`;
   }
 
   /** `path` is below `/api/v1`. */
@@ -85,7 +109,7 @@ export class Host {
 
   /** Where the gRPC service is served that belongs to the routes below `prefix`. */
   grpcAddress(prefix: string): string {
-    return `127.0.0.1:${this.partOf(prefix).grpcPort}`;
+    return `127.0.0.1:${this.oneOf(({ prefixes }) => prefixes.includes(prefix)).grpcPort}`;
   }
 
   /** The base URL of every process. */
@@ -116,13 +140,31 @@ export class Host {
     await this.ready();
   }
 
+  /** As a rollout does: one process after the other leaves the routing, drains and is replaced before the next one goes. */
+  async rollOut(): Promise<void> {
+    for (const part of this.running) {
+      part.isServing = false;
+      await this.readAll(part);
+      this.pastProblems.push(...this.problemsOf(part));
+      const exit = await part.process.stop(60_000);
+      if (exit.code !== 0) this.pastProblems.push(ending(part, exit));
+      part.process = await launch(part, this.env);
+      await this.ready();
+      part.isServing = true;
+    }
+  }
+
   /** What is wrong with the processes: one that ended, or one that reported a bug. Empty when all is well. */
   problems(): string[] {
-    return this.running.flatMap(({ name, process: { isRunning, lines } }) => [
+    return [...this.pastProblems, ...this.running.flatMap((part) => this.problemsOf(part))];
+  }
+
+  private problemsOf({ name, process: { isRunning, lines } }: RunningPart): string[] {
+    return [
       ...(isRunning() ? [] : [`${name} has ended: ${lines.slice(-5).join('\n')}`]),
       ...bugs(name, lines),
       ...this.leaks(`the log of ${name}`, lines),
-    ]);
+    ];
   }
 
   /** All that its processes have printed. */
@@ -142,11 +184,9 @@ export class Host {
   async stop(): Promise<void> {
     const problems = [...this.problems(), ...(await this.leaksOfMetrics())];
     const exits = await Promise.all(this.running.map(({ process }) => process.stop(20_000)));
-    for (const [index, { code, signal }] of exits.entries()) {
+    for (const [index, exit] of exits.entries()) {
       const part = this.running[index];
-      if (code === 0 || part === undefined) continue;
-      const log = part.process.lines.slice(-20).join('\n');
-      problems.push(`${part.name} ended with ${signal ?? `code ${code}`}:\n${log}`);
+      if (exit.code !== 0 && part !== undefined) problems.push(ending(part, exit));
     }
     if (problems.length > 0) throw new Error(problems.join('\n'));
   }
@@ -175,6 +215,18 @@ export class Host {
     return part;
   }
 
+  /** Of the processes that serve and match, each in turn. */
+  private oneOf(matches: (part: Part) => boolean): RunningPart {
+    const serving = this.running.filter((part) => part.isServing && matches(part));
+    const part = serving[this.turns++ % serving.length];
+    return part ?? this.partOf('');
+  }
+
+  /** Resolves when the process has read what was sent to it before. */
+  private async readAll({ port }: RunningPart): Promise<void> {
+    await (await fetch(`http://127.0.0.1:${port}/health/live`)).text();
+  }
+
   private async ready(): Promise<void> {
     await Promise.all(
       this.running.map(({ name, port, process }) =>
@@ -183,7 +235,7 @@ export class Host {
             if (!process.isRunning()) return true;
             return (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok;
           },
-          { intervalMs: 25 },
+          { intervalMs: 25, timeoutMs: 60_000 },
         ).then(() => {
           if (!process.isRunning()) throw new Error(`${name} ended:\n${process.lines.join('\n')}`);
         }),
@@ -193,7 +245,7 @@ export class Host {
 }
 
 function launch(
-  { name, port, grpcPort }: Omit<RunningPart, 'process'>,
+  { name, port, grpcPort }: Omit<RunningPart, 'process' | 'isServing'>,
   env: Readonly<Record<string, string>>,
 ): Promise<SpawnedProcess> {
   return spawnProcess({
@@ -202,6 +254,10 @@ function launch(
     cwd: root,
     env: { ...env, PORT: String(port), GRPC_PORT: String(grpcPort), SERVICE_NAME: name },
   });
+}
+
+function ending({ name, process }: RunningPart, { code, signal }: HostExit): string {
+  return `${name} ended with ${signal ?? `code ${code}`}:\n${process.lines.slice(-20).join('\n')}`;
 }
 
 /** Log lines that no trouble of the surroundings explains. */

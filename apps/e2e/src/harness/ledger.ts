@@ -1,5 +1,5 @@
 /** What clients were told, and what must therefore be true in the end, whatever broke in between. */
-import type { StoredEvent } from '@spooled/contracts';
+import type { ClaimedJob, StoredEvent } from '@spooled/contracts';
 import { eventually } from '@spooled/testing';
 
 import type { Client } from './client.js';
@@ -12,11 +12,19 @@ export class Ledger {
   readonly acknowledged = new Set<string>();
   /** Job → leases whose completion was accepted. */
   private readonly completions = new Map<string, string[]>();
+  /** `<job> <attempt>` → leases that were given for it. */
+  private readonly holders = new Map<string, Set<string>>();
   /** Completions that somebody tried with a lease he had lost, and what the server said. */
   private readonly staleAttempts: { jobId: string; status: number }[] = [];
 
   acknowledge(...jobIds: string[]): void {
     for (const id of jobIds) this.acknowledged.add(id);
+  }
+
+  /** A worker was given this job. */
+  hold({ id, retry_count, lease_id }: ClaimedJob): void {
+    const attempt = `${id} ${retry_count}`;
+    this.holders.set(attempt, (this.holders.get(attempt) ?? new Set()).add(lease_id));
   }
 
   accept(jobId: string, leaseId: string): void {
@@ -58,6 +66,9 @@ export class Ledger {
       if ((status === 'completed') !== (accepted === 1)) {
         wrong.push(`I2: job ${id} is ${status} with ${accepted} accepted completions`);
       }
+    }
+    for (const [attempt, leases] of this.holders) {
+      if (leases.size > 1) wrong.push(`I2: attempt ${attempt} was given to ${leases.size} workers`);
     }
     for (const { jobId, status } of this.staleAttempts) {
       if (status !== 404 && status !== 409)

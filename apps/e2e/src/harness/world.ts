@@ -1,5 +1,6 @@
 /** A host with a database and a nats-server of its own, and organizations in it. */
 import {
+  natsCluster,
   natsServer,
   postgresServer,
   spawnProcess,
@@ -17,6 +18,10 @@ export const jwtSecret = 'e2e-secret-e2e-secret-e2e-secret-e2e-secret';
 export interface WorldOptions {
   /** A PostgreSQL that can be stopped, and forgets nothing when it is. Default: a database on the run's shared one. */
   hasOwnPostgres?: boolean;
+  /** Three nats-servers that keep the stream together. Default: one. */
+  hasNatsCluster?: boolean;
+  /** Processes of each service. Default 1. */
+  replicas?: number;
   /** Further settings of the host. */
   env?: Readonly<Record<string, string>>;
 }
@@ -30,15 +35,16 @@ export interface Organization {
 
 export class World {
   static async start(kind: HostKind, options: WorldOptions = {}): Promise<World> {
-    const [postgres, nats] = await Promise.all([
+    const [postgres, natsServers] = await Promise.all([
       options.hasOwnPostgres ? migratedPostgres() : undefined,
-      natsServer(),
+      options.hasNatsCluster ? natsCluster() : natsServer().then((server) => [server]),
     ]);
     const database = postgres ? undefined : await testDatabase();
     const databaseUrl = postgres?.url ?? database?.url ?? '';
-    const host = await Host.start(kind, {
+    const env = {
       DATABASE_URL: databaseUrl,
-      NATS_URL: nats.url,
+      NATS_URL: natsServers.map(({ url }) => url).join(),
+      NATS_STREAM_REPLICAS: String(natsServers.length),
       JWT_SECRET: jwtSecret,
       ADMIN_API_KEY: adminKey,
       LOG_LEVEL: 'warn',
@@ -46,14 +52,15 @@ export class World {
       RATE_LIMIT_BURST_SIZE: '100000',
       LEASE_REAP_INTERVAL_MS: '500',
       ...options.env,
-    });
+    };
+    const host = await Host.start(kind, env, options.replicas);
     host.secrets.add(jwtSecret);
-    return new World(host, nats, databaseUrl, postgres, database);
+    return new World(host, natsServers, databaseUrl, postgres, database);
   }
 
   private constructor(
     readonly host: Host,
-    readonly nats: NatsServer,
+    readonly natsServers: readonly NatsServer[],
     readonly databaseUrl: string,
     private readonly ownPostgres: PostgresServer | undefined,
     private readonly database: TestDatabase | undefined,
@@ -64,10 +71,17 @@ export class World {
     try {
       await this.host.stop();
     } finally {
-      await this.nats.kill();
+      await Promise.all(this.natsServers.map((server) => server.kill()));
       await this.ownPostgres?.stop('immediate');
       await this.database?.drop();
     }
+  }
+
+  /** The one, or the first of the cluster. */
+  get nats(): NatsServer {
+    const [server] = this.natsServers;
+    if (server === undefined) throw new Error('a world without nats-server');
+    return server;
   }
 
   get postgres(): PostgresServer {

@@ -5,5 +5,5 @@ export {
   type NatsBinaryOptions,
   type NatsRelease,
 } from './nats-binary.js';
-export { NatsServer, type NatsServerOptions } from './nats-server.js';
+export { NatsServer, type NatsClusterMember, type NatsServerOptions } from './nats-server.js';
 export { PostgresServer, type PostgresServerOptions } from './postgres-server.js';

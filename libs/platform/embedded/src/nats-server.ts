@@ -14,6 +14,17 @@ export interface NatsServerOptions {
   port?: number;
   removeOnParentDeath?: string;
   onLine?: (line: string) => void;
+  /** Makes it one of several that keep streams together. */
+  cluster?: NatsClusterMember;
+}
+
+export interface NatsClusterMember {
+  /** Its own among the others. */
+  name: string;
+  /** Where the others reach it. */
+  port: number;
+  /** Of all members, itself included. */
+  ports: readonly number[];
 }
 
 /** What the largest plan allows as payload, and its envelope, must fit one message between services. */
@@ -55,7 +66,7 @@ export class NatsServer {
     const pidFile = join(this.options.dir, 'nats-server.pid');
     await stopOrphan(pidFile, this.options.dir, ['SIGTERM', 'SIGKILL']);
     const configFile = join(this.options.dir, 'nats-server.conf');
-    await writeFile(configFile, CONFIG);
+    await writeFile(configFile, CONFIG + clusterConfig(this.options.cluster));
     this.port ||= await freePort();
     this.child = await ChildServer.start({
       name: 'nats-server',
@@ -104,4 +115,11 @@ export class NatsServer {
     if (this.isRunning) throw new Error('stop the nats-server before its data is wiped');
     await rm(this.options.dir, { recursive: true, force: true });
   }
+}
+
+function clusterConfig(member: NatsClusterMember | undefined): string {
+  if (member === undefined) return '';
+  const { name, port, ports } = member;
+  const routes = ports.map((each) => `"nats://127.0.0.1:${each}"`).join(', ');
+  return `server_name: ${name}\ncluster { name: spooled, listen: "127.0.0.1:${port}", routes: [${routes}] }\n`;
 }

@@ -137,7 +137,18 @@ create policy reader on events.log for select to spooled_event_reader
   using (organization_id = any ((select current_setting('app.orgs')::uuid[])::uuid[]));
 `;
 
+const renewal = `
+-- For whoever has restored the database from a backup: numbers that were given out since then are given out again, for
+-- other events. Only the owner may.
+create function events.renew_epoch() returns text
+language sql set search_path = pg_catalog, events as $$
+  update events.epoch set epoch = left(replace(gen_random_uuid()::text, '-', ''), 8) returning epoch;
+$$;
+revoke all on function events.renew_epoch from public;
+`;
+
 export const eventLogMigrations: readonly Migration[] = [
   { name: '0000-event-log', up: tables },
   { name: '0001-event-reader', up: reader },
+  { name: '0002-renew-epoch', up: renewal },
 ];

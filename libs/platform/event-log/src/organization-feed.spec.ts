@@ -89,4 +89,16 @@ describe('OrganizationFeed', () => {
     expect(feed.position).toBe(position);
     feed.close();
   });
+
+  it('reads nothing from a log that became another one, and looks where that stands', async () => {
+    const { feed, resets, asked, answer } = await setup();
+    const reading = feed.read(3, 5).next();
+    await answer({ epoch: 'restored', batches: [batch(4, 5, 'restored')] });
+    await expect(reading).rejects.toMatchObject({ code: 'CURSOR_EXPIRED' });
+    await asked();
+    await answer({ epoch: 'restored', newest: 7 });
+    expect(resets()).toBe(1);
+    expect(feed).toMatchObject({ epoch: 'restored', position: 7 });
+    feed.close();
+  });
 });

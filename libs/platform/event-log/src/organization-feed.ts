@@ -67,8 +67,8 @@ export class OrganizationFeed {
   /**
    * Events with `after < seq <= to`, oldest first: from memory as far as it reaches, else from the log, which is asked
    * once for all who read the same part of it at about the same time.
-   * @throws AppError `CURSOR_EXPIRED` when the log no longer reaches back to `after`, `SERVICE_UNAVAILABLE` when it
-   * cannot be asked.
+   * @throws AppError `CURSOR_EXPIRED` when the log no longer reaches back to `after` or is another one, as after a
+   * restore, `SERVICE_UNAVAILABLE` when it cannot be asked.
    */
   async *read(after: number, to: number): AsyncGenerator<readonly FeedEvent[]> {
     let next = after;
@@ -98,6 +98,9 @@ export class OrganizationFeed {
     this.#epoch = epoch;
     this.#position = positions[0]?.newest ?? 0;
     this.#isPositioned = true;
+    for (const [first, batch] of this.#ahead) {
+      if (batch.epoch !== epoch) this.#ahead.delete(first);
+    }
     this.#advance();
   }
 
@@ -198,8 +201,13 @@ export class OrganizationFeed {
 
   async #page(after: number, upTo: number): Promise<LogPage> {
     const { epoch, oldest, batches } = await this.#ask(after, upTo);
+    if (epoch !== this.#epoch) {
+      // The same numbers mean other events there.
+      this.#repairSoon(0);
+      throw new AppError('CURSOR_EXPIRED');
+    }
     const page = { events: batches.flatMap(flatten), oldest };
-    if (epoch === this.#epoch && !this.#isClosed) this.#pages.keep(page);
+    if (!this.#isClosed) this.#pages.keep(page);
     return page;
   }
 

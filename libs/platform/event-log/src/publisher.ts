@@ -112,7 +112,7 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
     });
   }
 
-  /** Publishes and waits; answers whether the stream has the batch now. */
+  /** Publishes and waits; answers whether the stream has the batch now. It stays in the outbox: that is the caller's. */
   async deliver(batch: CommittedBatch): Promise<boolean> {
     try {
       this.#client ??= jetstream(this.bus.connection);
@@ -120,7 +120,7 @@ export class Publisher implements OnApplicationBootstrap, BeforeApplicationShutd
         headers: messageHeaders(batch),
         timeout: ACK_TIMEOUT_MS,
       });
-      this.#confirm(batch);
+      this.#published.inc({ outcome: 'confirmed' });
       return true;
     } catch {
       this.#miss();
@@ -186,15 +186,15 @@ interface AwaitedBatch {
 }
 
 /**
- * The message id makes a repeated publish harmless; the organization lets a consumer drop what it does not follow
+ * The message id makes a repeated publish harmless, but for the same number in another history; the organization lets a consumer drop what it does not follow
  * without parsing it.
  */
 function messageHeaders(
-  { organizationId, firstSeq }: CommittedBatch,
+  { organizationId, epoch, firstSeq }: CommittedBatch,
   traceparent: string | null = null,
 ): MsgHdrs {
   const all = headers();
-  all.set('Nats-Msg-Id', `${organizationId}.${firstSeq}`);
+  all.set('Nats-Msg-Id', `${epoch}.${organizationId}.${firstSeq}`);
   all.set(ORGANIZATION_HEADER, organizationId);
   if (traceparent !== null) all.set(TRACE_HEADER, traceparent);
   return all;

@@ -68,14 +68,18 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     this.#lag.set(lagSeconds);
     if (lagSeconds < OVERDUE_SECS || !this.bus.isConnected) return SWEEP_EVERY_MS;
     const overdue = await this.database.query<Overdue>([], unconfirmed, [OVERDUE_SECS]);
-    await this.#forget(overdue.filter(({ events }) => events === null));
-    let delivered = 0;
-    for (const batch of overdue) if (await this.#publish(batch)) delivered += 1;
+    // Sent in this order; one after the other, each would wait in vain for a stream without a leader.
+    const outcomes = await Promise.all(overdue.map((batch) => this.#publish(batch)));
+    const done = overdue.filter((_, index) => outcomes[index]);
+    // Before the next look, which would find and publish them again.
+    await this.#confirm(done);
+    const delivered = done.length;
     this.#swept.inc(delivered);
     this.#loops[0]!.did(delivered);
     return delivered > 0 && delivered === overdue.length ? 0 : SWEEP_EVERY_MS;
   }
 
+  /** Answers whether it is done with. What has left the log with its partition cannot be published any more. */
   async #publish({ organization_id, first_seq, events, epoch }: Overdue): Promise<boolean> {
     if (first_seq === null || events === null) return true;
     return this.publisher.deliver({
@@ -87,12 +91,11 @@ export class Sweeper implements OnApplicationBootstrap, BeforeApplicationShutdow
     });
   }
 
-  /** Batches whose log rows have left with their partition cannot be published any more. */
-  async #forget(gone: readonly Overdue[]): Promise<void> {
-    if (gone.length === 0) return;
+  async #confirm(done: readonly Overdue[]): Promise<void> {
+    if (done.length === 0) return;
     await this.database.query([], confirm, [
-      gone.map(({ organization_id }) => organization_id),
-      gone.map(({ last_seq }) => last_seq),
+      done.map(({ organization_id }) => organization_id),
+      done.map(({ last_seq }) => last_seq),
     ]);
   }
 

@@ -251,7 +251,7 @@ describe('another history', () => {
     const { feed, seen, counts } = await world.follow(id);
     const before = feed.epoch;
     // A restore from a backup: a new epoch, and a log that ends earlier.
-    await world.owner.query(`update events.epoch set epoch = 'restored'`);
+    await world.owner.query('select events.renew_epoch()');
     await world.owner.query('update events.position set last_seq = 1 where organization_id = $1', [
       id,
     ]);
@@ -259,7 +259,7 @@ describe('another history', () => {
     await world.owner.query('delete from events.outbox where organization_id = $1', [id]);
     await world.append([entry(id, 'd')]);
     await eventually(() => counts.resets === 1);
-    expect(feed.epoch).toBe('restored');
+    expect(feed.epoch).not.toBe(before);
     expect(feed.position).toBe(2);
     await world.append([entry(id, 'e')]);
     await eventually(() => expect(marks(seen)).toEqual(['e']));
@@ -267,5 +267,13 @@ describe('another history', () => {
     send(feed, { first: 4, marks: ['old'] }, before);
     await world.append([entry(id, 'f')]);
     await eventually(() => expect(marks(seen)).toEqual(['e', 'f']));
+  });
+
+  it('is declared by the owner alone', async () => {
+    const { rows } = await world.owner.query<{ role: string }>(
+      `select rolname::text as role from pg_roles
+       where rolname like 'spooled\\_%' and has_function_privilege(rolname, 'events.renew_epoch()', 'execute')`,
+    );
+    expect(rows).toEqual([]);
   });
 });

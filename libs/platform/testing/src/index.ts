@@ -1,6 +1,6 @@
 export { chromium } from './browser.js';
 export { eventually, type EventuallyOptions } from './eventually.js';
-export { natsServer, sharedNatsUrl } from './nats.js';
+export { natsCluster, natsServer, sharedNatsUrl } from './nats.js';
 export {
   postgresServer,
   testDatabase,

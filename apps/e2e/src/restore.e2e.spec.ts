@@ -1,0 +1,195 @@
+/** The database is lost and comes back as a backup had it, while NATS and the clients remember more than it does. */
+import { execFile } from 'node:child_process';
+import { chown, rm, stat, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+
+import { parseCursor } from '@spooled/contracts';
+import { eventually, onCleanUp } from '@spooled/testing';
+import pg from 'pg';
+
+import type { Client } from './harness/client.js';
+import { Fleet } from './harness/fleet.js';
+import { Follower } from './harness/follower.js';
+import { Ledger } from './harness/ledger.js';
+import { World, type Organization } from './harness/world.js';
+
+const run = promisify(execFile);
+
+describe('a restore', () => {
+  let world: World;
+  let organization: Organization;
+  let backup: string;
+
+  beforeAll(async () => {
+    world = await World.start('standalone', { hasOwnPostgres: true });
+    organization = await world.organization('restore');
+    backup = `${world.postgres.dir}-backup`;
+    onCleanUp(() => rm(backup, { recursive: true, force: true }));
+  });
+  afterAll(() => world?.stop(), 30_000);
+
+  it('is as the backup was, announces to every cursor what is gone, and goes on from there', async () => {
+    const { client, key } = organization;
+    const { host } = world;
+    const ledger = new Ledger();
+    const followers = await follow();
+    const fleet = new Fleet({ client, ledger, queue: 'restore', producers: 4 });
+    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(100));
+    const kept = [...ledger.acknowledged];
+    await backUp();
+    const maybeKept = new Set(ledger.acknowledged);
+    await eventually(() => expect(ledger.acknowledged.size).toBeGreaterThan(maybeKept.size + 100));
+    await fleet.stop();
+    const lost = [...ledger.acknowledged].filter((id) => !maybeKept.has(id));
+    await seenByAll(followers, lost.at(-1));
+    const stale = followers[0]?.newestCursor() ?? '';
+
+    host.signal('SIGKILL');
+    await host.exits();
+    await restore();
+    // The sweeper and the writers meet a stream that holds the other history, under the same numbers.
+    await host.restartAll();
+
+    expect((await client.statuses(kept)).size).toBe(kept.length);
+    expect((await client.statuses(lost)).size).toBe(0);
+    for (const follower of followers) {
+      await eventually(() => expect(follower.errors()).toMatchObject([expired]));
+    }
+    await goesOn(client, followers, parseCursor(stale)?.seq);
+    // The number of the old cursor has been given out again by now, to another event.
+    const returning = await Follower.grpc(host.grpcAddress('/events'), key, stale);
+    expect(returning.errors()).toMatchObject([expired]);
+    // From where the announcement says, everything that the log still has.
+    const [error] = followers[0]?.errors() ?? [];
+    const from = (error?.data as { resume_from: string }).resume_from;
+    const late = await Follower.grpc(host.grpcAddress('/events'), key, from);
+    await eventually(() => expect(late.seen().at(-1)?.seq).toBe(followers[0]?.seen().at(-1)?.seq));
+    expect(late.seen().map(({ seq }) => seq)).toEqual(late.seen().map((_, index) => index + 1));
+    expect(late.errors()).toEqual([]);
+    await Promise.all([...followers, returning, late].map((follower) => follower.stop()));
+  });
+
+  it('under running services is announced on the streams that are open', async () => {
+    const { client } = organization;
+    const followers = await follow();
+    const ids = await Promise.all(Array.from({ length: 20 }, () => client.enqueue('later')));
+    await seenByAll(followers, ids.at(-1));
+
+    await restore();
+
+    for (const follower of followers) {
+      await eventually(() => expect(follower.errors()).toMatchObject([expired]));
+      expect(follower.connectionCount).toBe(1);
+    }
+    expect((await client.statuses(ids)).size).toBe(0);
+    await goesOn(client, followers);
+    await Promise.all(followers.map((follower) => follower.stop()));
+  });
+
+  const expired = {
+    type: 'Error',
+    data: { code: 'CURSOR_EXPIRED', resume_from: expect.any(String) },
+  };
+
+  async function follow(): Promise<Follower[]> {
+    const { host } = world;
+    return [
+      await Follower.webSocket(host, organization.key),
+      await Follower.sse(host, organization.key),
+      await Follower.grpc(host.grpcAddress('/events'), organization.key),
+    ];
+  }
+
+  /**
+   * What the backup left half done is done, then new work, until the log has grown `beyond` a number; and `followers` see
+   * all of that without a hole.
+   */
+  async function goesOn(client: Client, followers: readonly Follower[], beyond = 0): Promise<void> {
+    const ledger = new Ledger();
+    const finishing = new Fleet({ client, ledger, queue: 'restore', producers: 0 });
+    await eventually(async () => {
+      // In the order in which jobs go on, so that none is overlooked while it does.
+      for (const status of ['processing', 'scheduled', 'pending', 'processing']) {
+        expect(await client.jobsIn(status)).toEqual([]);
+      }
+    });
+    await finishing.stop();
+    const fresh = await follow();
+    const fleet = new Fleet({ client, ledger, queue: 'restore' });
+    const before = ledger.completedCount;
+    await eventually(() => {
+      expect(ledger.completedCount).toBeGreaterThan(before + 50);
+      expect(fresh[0]?.seen().at(-1)?.seq).toBeGreaterThan(beyond);
+    });
+    await fleet.stopProducing();
+    await ledger.settled(client);
+    await fleet.stop();
+    expect(await ledger.violations(client, fresh)).toEqual([]);
+    const newest = fresh[0]?.seen().at(-1)?.seq;
+    for (const follower of followers) {
+      await eventually(() => expect(follower.seen().at(-1)?.seq).toBe(newest));
+      expect(jumps(follower)).toBe(1);
+    }
+    await Promise.all(fresh.map((follower) => follower.stop()));
+  }
+
+  async function seenByAll(followers: readonly Follower[], id: string | undefined): Promise<void> {
+    for (const follower of followers) {
+      await eventually(() => {
+        const jobs = follower
+          .seen()
+          .map(({ event }) => 'job_id' in event.data && event.data.job_id);
+        expect(jobs).toContain(id);
+      });
+    }
+  }
+
+  /** A base backup, as pg_basebackup takes one, of a server that works on; the embedded PostgreSQL comes without it. */
+  async function backUp(): Promise<void> {
+    const { dir } = world.postgres;
+    await asOwner(async (owner) => {
+      await owner.query(`select pg_backup_start('test', fast => true)`);
+      // Files that vanish meanwhile are as good as copied: the write-ahead log repeats what became of them.
+      await run('cp', ['-a', dir, backup]).catch((error: Error & { stderr: string }) => {
+        const problems = error.stderr.trim().split('\n');
+        if (!problems.every((line) => /No such file/.test(line))) throw error;
+      });
+      const { rows } = await owner.query<{ labelfile: string }>(
+        'select labelfile from pg_backup_stop(wait_for_archive => false)',
+      );
+      await run('cp', ['-a', join(dir, 'pg_wal'), backup]);
+      const label = join(backup, 'backup_label');
+      await writeFile(label, rows[0]?.labelfile ?? '');
+      const { uid, gid } = await stat(backup);
+      await chown(label, uid, gid);
+      await rm(join(backup, 'postmaster.pid'));
+    });
+  }
+
+  /** The server's files are replaced by the backup's, and the epoch by a new one. */
+  async function restore(): Promise<void> {
+    const { postgres } = world;
+    await postgres.stop('immediate');
+    await rm(postgres.dir, { recursive: true });
+    await run('cp', ['-a', backup, postgres.dir]);
+    await postgres.start();
+    await asOwner((owner) => owner.query('select events.renew_epoch()'));
+  }
+
+  async function asOwner(act: (owner: pg.Client) => Promise<unknown>): Promise<void> {
+    const owner = new pg.Client({ connectionString: world.databaseUrl });
+    await owner.connect();
+    try {
+      await act(owner);
+    } finally {
+      await owner.end();
+    }
+  }
+});
+
+/** How often what was seen does not go on where it stood. */
+function jumps(follower: Follower): number {
+  const seqs = follower.seen().map(({ seq }) => seq);
+  return seqs.filter((seq, index) => index > 0 && seq !== (seqs[index - 1] ?? 0) + 1).length;
+}
