@@ -36,7 +36,11 @@ async function describeDatabase(url: string): Promise<unknown[]> {
   await client.connect();
   try {
     const answers = [];
-    for (const each of descriptions) answers.push((await client.query(each)).rows);
+    for (const each of descriptions) {
+      const { rows } = await client.query<object>(each);
+      // Partitions of the event log bear the hour in which they were made.
+      answers.push(rows.filter((row) => !/\blog_\d{10}/.test(JSON.stringify(row))));
+    }
     return answers;
   } finally {
     await client.end();
