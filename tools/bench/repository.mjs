@@ -78,8 +78,10 @@ function pgbench({ databaseUrl }) {
     nulls('uuid'),
     nulls('text'),
     nulls('smallint'),
+    nulls('text'),
     '3',
     '300',
+    nulls('text'),
   ]);
   const take = fill(claim.text, [
     `array[${organization}]`,
