@@ -83,6 +83,7 @@ async function readOn(
       (error: unknown) => String(error),
     );
     failures.push(...[failure].flat().map((what) => `${path}: ${what}`));
+    // A pace, not a wait: the fleet needs the processor, too.
     await new Promise((resolve) => setTimeout(resolve, 20));
   }
   return failures;

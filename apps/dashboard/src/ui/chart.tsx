@@ -51,8 +51,7 @@ export function Chart({ label, times, series, format, isFilled = false }: ChartP
       made.destroy();
       plot.current = null;
     };
-    // The data of the moment it is made is set by the effect above from then on.
-    // eslint-disable-next-line react-hooks/exhaustive-deps
+    // eslint-disable-next-line react-hooks/exhaustive-deps -- data that changes later is set by the effect above
   }, [shape, theme, format, isFilled]);
 
   return (

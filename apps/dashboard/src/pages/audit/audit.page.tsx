@@ -33,7 +33,7 @@ const actions = [
   'jobs.retried',
   'jobs.reprioritized',
   'webhook.redelivered',
-];
+] as const satisfies readonly Entry['action'][];
 
 /** What the URL asks for: times by the clock of this browser, as the fields write them. */
 function auditResource(search: string, page: number): Resource<Snapshot<Entry[]>> {

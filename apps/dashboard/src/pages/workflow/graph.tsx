@@ -28,9 +28,8 @@ const BOX = { width: 184, height: 72 };
 /** The jobs and what they wait for, as a picture that lights up. The list below it says the same. */
 export function Graph({ workflow }: { readonly workflow: WorkflowView }) {
   const { jobs, dependencies } = workflow;
-  // Jobs move between states, not between places.
   const shape = jobs.map(({ id }) => id).join();
-  // eslint-disable-next-line react-hooks/exhaustive-deps
+  // eslint-disable-next-line react-hooks/exhaustive-deps -- jobs move between states, not between places
   const places = useMemo(() => placesOf({ jobs, dependencies }), [shape, dependencies]);
   const lastRow = Math.max(0, ...[...places.values()].map(({ row }) => row));
   const nodes = jobs.map<JobNode>((job) => {
