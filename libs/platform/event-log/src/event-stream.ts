@@ -4,12 +4,20 @@ import {
   type BeforeApplicationShutdown,
   type OnApplicationBootstrap,
 } from '@nestjs/common';
-import { DiscardPolicy, jetstreamManager, RetentionPolicy, StorageType } from '@nats-io/jetstream';
+import {
+  DiscardPolicy,
+  jetstreamManager,
+  JetStreamApiCodes,
+  JetStreamApiError,
+  RetentionPolicy,
+  StorageType,
+} from '@nats-io/jetstream';
 import { nanos } from '@nats-io/transport-node';
 import { ALL_EVENT_SUBJECTS, EVENT_STREAM } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { Loop } from '@spooled/runtime';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
+import { isDeepStrictEqual } from 'node:util';
 import { EVENT_LOG_CONFIG, type EventLogConfig } from './event-log.config.js';
 
 const CHECK_EVERY_MS = 30_000;
@@ -58,12 +66,17 @@ export class EventStream implements OnApplicationBootstrap, BeforeApplicationShu
       max_bytes: this.config.NATS_STREAM_MAX_BYTES,
       duplicate_window: nanos(120_000),
     };
-    const isKnown = await manager.streams.info(EVENT_STREAM).then(
-      () => true,
-      () => false,
-    );
-    if (isKnown) await manager.streams.update(EVENT_STREAM, wanted);
-    else await manager.streams.add(wanted);
+    const found = await manager.streams.info(EVENT_STREAM).catch((error: unknown) => {
+      const isAbsent =
+        error instanceof JetStreamApiError && error.code === JetStreamApiCodes.StreamNotFound;
+      if (!isAbsent) throw error;
+      return undefined;
+    });
+    if (found === undefined) await manager.streams.add(wanted);
+    // An update concerns every server of a cluster: none while one of them catches up, unless there is a reason.
+    else if (!isDeepStrictEqual({ ...found.config, ...wanted }, found.config)) {
+      await manager.streams.update(EVENT_STREAM, wanted);
+    }
     return CHECK_EVERY_MS;
   }
 }

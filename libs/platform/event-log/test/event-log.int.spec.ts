@@ -2,6 +2,7 @@ import { jetstreamManager } from '@nats-io/jetstream';
 import { EVENT_STREAM, eventBatch, eventSubject, type EventBatch } from '@spooled/contracts';
 import { eventually } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
+import { EventStream } from '../src/event-stream.js';
 import { entry, event, marks, sequence, World } from './setup.js';
 
 let world: World;
@@ -151,5 +152,27 @@ describe('publishing', () => {
     const { state } = await manager.streams.info(EVENT_STREAM);
     expect(state.messages).toBeGreaterThanOrEqual(2);
     expect(counts.resets).toBe(0);
+  });
+
+  it('leaves a stream alone that is as it should be, and mends one that is not', async () => {
+    const asked: string[] = [];
+    world.bus.connection.subscribe(`$JS.API.STREAM.*.${EVENT_STREAM}`, {
+      callback: (_error, { subject }) => void asked.push(subject.split('.')[3] ?? ''),
+    });
+    const manager = await jetstreamManager(world.bus.connection);
+    const stream = world.context.get(EventStream, { strict: false });
+    for (const looks of [1, 2]) {
+      stream.suspect();
+      await eventually(() => expect(asked.length).toBeGreaterThanOrEqual(looks));
+    }
+    expect(new Set(asked)).toEqual(new Set(['INFO']));
+    await manager.streams.update(EVENT_STREAM, { max_bytes: 1_000_000 });
+    asked.length = 0;
+    stream.suspect();
+    await eventually(() => expect(asked).toContain('UPDATE'));
+    await eventually(async () => {
+      const { config } = await manager.streams.info(EVENT_STREAM);
+      expect(config.max_bytes).not.toBe(1_000_000);
+    });
   });
 });
