@@ -1,11 +1,12 @@
 import type { BillingStatus } from '@spooled/contracts';
 import { Database, sql } from '@spooled/postgres';
-import { onCleanUp } from '@spooled/testing';
+import { eventually, onCleanUp } from '@spooled/testing';
 import { randomBytes } from 'node:crypto';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import Stripe from 'stripe';
 import { ExpiryPruner } from '../src/maintenance/expiry-pruner.js';
+import { RemovalFinisher } from '../src/maintenance/removal-finisher.js';
 import { ADMIN_KEY, TestService } from './setup.js';
 
 const SECRET = 'whsec_of_the_tests';
@@ -13,9 +14,14 @@ const origin = 'https://dashboard.example';
 let service: TestService;
 let stripe: FakeStripe;
 
-/** Stripe's API as far as it is asked: it opens portals. */
+/** Stripe's API as far as it is asked: it opens portals and ends subscriptions. */
 class FakeStripe {
-  readonly asked: { authorization: string | undefined; url: string; body: URLSearchParams }[] = [];
+  readonly asked: {
+    authorization: string | undefined;
+    method: string;
+    url: string;
+    body: URLSearchParams;
+  }[] = [];
   status = 200;
 
   private constructor(readonly url: string) {}
@@ -26,7 +32,8 @@ class FakeStripe {
       request.on('data', (chunk: Buffer) => (text += chunk.toString()));
       request.on('end', () => {
         const { authorization } = request.headers;
-        fake.asked.push({ authorization, url: request.url!, body: new URLSearchParams(text) });
+        const body = new URLSearchParams(text);
+        fake.asked.push({ authorization, method: request.method!, url: request.url!, body });
         response.writeHead(fake.status, { 'content-type': 'application/json' });
         const answer =
           fake.status === 200
@@ -425,6 +432,67 @@ describe('POST /billing/portal', () => {
   });
 });
 
+describe('an organization that is deleted', () => {
+  const remove = (id: string) =>
+    service.call('DELETE', `/admin/organizations/${id}?hard_delete=true`, {
+      headers: { 'x-admin-key': ADMIN_KEY },
+    });
+  const endings = (subscriptionId: string): string[] =>
+    stripe.asked
+      .filter(({ url }) => url === `/v1/subscriptions/${subscriptionId}`)
+      .map(({ method }) => method);
+  const wake = async (organizationId: string) => {
+    await service.context.get(Database).maintenance((tx) => tx.query(makeDue, [organizationId]));
+    service.context.get(RemovalFinisher).wake();
+  };
+
+  it('pays no more, as soon as Stripe can be told', async () => {
+    const { id, subscriptionId } = await paying();
+    stripe.status = 500;
+    expect((await remove(id)).status).toBe(204);
+    await eventually(() => expect(endings(subscriptionId)).toContain('DELETE'));
+    stripe.status = 200;
+    await eventually(async () => {
+      await wake(id);
+      expect(await unsettled(id)).toEqual([]);
+    });
+    const told = endings(subscriptionId).length;
+    await wake(id);
+    await eventually(async () => expect(await isDue(id)).toBe(false));
+    expect(endings(subscriptionId)).toHaveLength(told);
+  });
+
+  it('that paid before, or never, is of no interest to Stripe', async () => {
+    const { id, subscriptionId, subscription } = await paying();
+    await send('customer.subscription.deleted', subscription({ status: 'canceled' }));
+    expect((await remove(id)).status).toBe(204);
+    expect(await unsettled(id)).toEqual([]);
+    expect(endings(subscriptionId)).toEqual([]);
+  });
+
+  it('that Stripe knows nothing of is as good as ended', async () => {
+    const { id, subscriptionId } = await paying();
+    stripe.status = 404;
+    expect((await remove(id)).status).toBe(204);
+    await eventually(async () => expect(await unsettled(id)).toEqual([]));
+    expect(endings(subscriptionId)).toEqual(['DELETE']);
+    stripe.status = 200;
+  });
+
+  async function unsettled(organizationId: string): Promise<unknown[]> {
+    return service.context
+      .get(Database)
+      .maintenance((tx) => tx.query(unsettledSubscription, [organizationId]));
+  }
+
+  async function isDue(organizationId: string): Promise<boolean> {
+    const rows = await service.context
+      .get(Database)
+      .maintenance((tx) => tx.query(dueRemoval, [organizationId]));
+    return rows.length > 0;
+  }
+});
+
 describe('where billing is not configured', () => {
   it('portal and webhook say so', async () => {
     await reboot({ STRIPE_SECRET_KEY: '', STRIPE_BILLING_WEBHOOK_SECRET: '' });
@@ -444,3 +512,16 @@ describe('where billing is not configured', () => {
     expect(status).toBe(200);
   });
 });
+
+const makeDue = sql(
+  'test.make-due',
+  'update auth.removal set next_at = now() where organization_id = $1',
+);
+const unsettledSubscription = sql(
+  'test.unsettled-subscription',
+  `select 1 from auth.removal where organization_id = $1 and stripe_subscription_id is not null`,
+);
+const dueRemoval = sql(
+  'test.due-removal',
+  'select 1 from auth.removal where organization_id = $1 and next_at <= now()',
+);

@@ -53,6 +53,17 @@ export class StripeClient {
     }
   }
 
+  /** Ends it at once; one that has ended, or that Stripe does not know, is as good. @throws as `openPortal` */
+  async cancelSubscription(id: string): Promise<void> {
+    if (this.#stripe === undefined) throw new Error('billing is not configured');
+    try {
+      await this.#stripe.subscriptions.cancel(id);
+    } catch (error) {
+      const isGone = error instanceof Stripe.errors.StripeError && error.statusCode === 404;
+      if (!isGone) throw refused(error);
+    }
+  }
+
   /** The event that a text is, when Stripe signed it. @throws AppError `BAD_REQUEST` */
   readEvent(text: string, signature: unknown): StripeEvent | null {
     const secret = this.config.STRIPE_BILLING_WEBHOOK_SECRET?.reveal();

@@ -8,7 +8,8 @@ import { jobsRpc, schedulesRpc, webhooksRpc, workersRpc } from '@spooled/contrac
 import { Bus } from '@spooled/nats';
 import { Loop } from '@spooled/runtime';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
-import { RemovalRepository } from '../organizations/store/removal.repository.js';
+import { StripeClient } from '../billing/stripe-client.js';
+import { RemovalRepository, type RemovalRow } from '../organizations/store/removal.repository.js';
 
 const PERIOD_MS = 10_000;
 const BATCH = 10;
@@ -21,15 +22,19 @@ const commands = [jobsRpc, workersRpc, schedulesRpc, webhooksRpc].map(
   (questions) => questions.forgetOrganization,
 );
 
-/** Asks every service to forget deleted organizations until all have, and once more when nobody can write any longer. */
+/**
+ * Asks every service to forget deleted organizations until all have, and once more when nobody can write any longer; and
+ * Stripe to end what they paid.
+ */
 @Injectable()
 export class RemovalFinisher implements OnApplicationBootstrap, BeforeApplicationShutdown {
   readonly #loop: Loop;
 
   constructor(
     private readonly removals: RemovalRepository,
+    private readonly stripe: StripeClient,
     private readonly bus: Bus,
-    @Inject(LOGGER) logger: Logger,
+    @Inject(LOGGER) private readonly logger: Logger,
     metrics: Metrics,
   ) {
     const step = (signal: AbortSignal) => this.step(signal);
@@ -51,13 +56,28 @@ export class RemovalFinisher implements OnApplicationBootstrap, BeforeApplicatio
 
   async step(signal: AbortSignal): Promise<number> {
     const due = await this.removals.takeDue(BATCH);
-    for (const organizationId of due) {
-      const outcomes = await Promise.all(
-        commands.map((command) => this.#isForgotten(command, organizationId, signal)),
-      );
-      if (outcomes.every(Boolean)) await this.removals.settle(organizationId, LAST_VISIT_SECS);
+    for (const removal of due) {
+      const { organization_id: id } = removal;
+      const outcomes = await Promise.all([
+        this.#isPaidNoMore(removal),
+        ...commands.map((command) => this.#isForgotten(command, id, signal)),
+      ]);
+      if (outcomes.every(Boolean)) await this.removals.settle(id, LAST_VISIT_SECS);
     }
     return due.length === BATCH ? 0 : PERIOD_MS;
+  }
+
+  async #isPaidNoMore({ organization_id: id, subscription_id }: RemovalRow): Promise<boolean> {
+    if (subscription_id === null) return true;
+    try {
+      await this.stripe.cancelSubscription(subscription_id);
+      await this.removals.settleSubscription(id);
+      return true;
+    } catch (error) {
+      const message = 'a deleted organization may still pay: its subscription could not be ended';
+      this.logger.error({ organization_id: id, subscription_id, err: error }, message);
+      return false;
+    }
   }
 
   /** A service that is away, or fails, is asked again at the next visit. */

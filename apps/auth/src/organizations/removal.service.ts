@@ -19,7 +19,7 @@ import { RemovalRepository } from './store/removal.repository.js';
 
 /**
  * Ends organizations for good. Here they are gone with one commit, and with them every credential; that the other
- * services must forget them too is part of the same commit, and seen to until they have.
+ * services must forget them too, and that nobody pays any more, is part of the same commit and seen to until it is so.
  */
 @Injectable()
 export class RemovalService {
@@ -61,10 +61,10 @@ export class RemovalService {
 
   async #remove(id: string, actor: AuditActor, isDeletedMeant: boolean): Promise<void> {
     await this.database.transaction([id], async (tx) => {
-      const slug = await this.organizations.remove(tx, id, isDeletedMeant);
-      if (slug === null) unknownOrganization();
-      this.removals.start(tx, id);
-      const details = { slug, kind: 'hard' };
+      const removed = await this.organizations.remove(tx, id, isDeletedMeant);
+      if (removed === null) unknownOrganization();
+      this.removals.start(tx, id, removed.subscription_id);
+      const details = { slug: removed.slug, kind: 'hard' };
       recordAction(tx, { organizationId: id, actor, action: 'organization.deleted', details });
     });
     this.changes.organization(id);

@@ -47,6 +47,12 @@ export interface IngestionRow {
   readonly stripe_secret: string | null;
 }
 
+export interface RemovedOrganization {
+  readonly slug: string;
+  /** At Stripe, when one still runs. */
+  readonly subscription_id: string | null;
+}
+
 export interface OrganizationPlanRow {
   readonly id: string;
   readonly plan_tier: string;
@@ -125,10 +131,14 @@ export class OrganizationRepository {
     return row?.slug ?? null;
   }
 
-  /** Answers the slug it had; `null` when there is none, or none that lives and only such a one is meant. */
-  async remove(tx: Transaction, id: string, isDeletedMeant: boolean): Promise<string | null> {
-    const [row] = await tx.query<{ slug: string }>(statements.remove, [id, isDeletedMeant]);
-    return row?.slug ?? null;
+  /** `null` when there is none, or none that lives and only such a one is meant. */
+  async remove(
+    tx: Transaction,
+    id: string,
+    isDeletedMeant: boolean,
+  ): Promise<RemovedOrganization | null> {
+    const [row] = await tx.query<RemovedOrganization>(statements.remove, [id, isDeletedMeant]);
+    return row ?? null;
   }
 
   async findPlans(ids: readonly string[]): Promise<OrganizationPlanRow[]> {

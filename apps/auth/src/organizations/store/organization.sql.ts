@@ -82,15 +82,17 @@ export const removeSoftly = sql(
    returning slug`,
 );
 
-/** Keys, sessions and tickets go with it, and what is known of its payment. */
+/** Keys, sessions and tickets go with it, and what is known of its payment. Answers the subscription that runs. */
 export const remove = sql(
   'organizations.remove',
   `with gone as (
      delete from auth.organization where id = $1 and ($2 or deleted_at is null)
-     returning slug, stripe_customer_id
+     returning slug, stripe_customer_id,
+       case when stripe_subscription_status not in ('canceled', 'incomplete_expired')
+         then stripe_subscription_id end as subscription_id
    ),
    subscriptions as (
      delete from auth.stripe_subscription s using gone g where s.customer_id = g.stripe_customer_id
    )
-   select slug from gone`,
+   select slug, subscription_id from gone`,
 );

@@ -2,7 +2,7 @@ import { sql } from '@spooled/postgres';
 
 export const start = sql(
   'removals.start',
-  `insert into auth.removal (organization_id) values ($1)`,
+  `insert into auth.removal (organization_id, stripe_subscription_id) values ($1, $2)`,
 );
 
 /**
@@ -19,7 +19,12 @@ export const takeDue = sql(
      for update skip locked
    ) due
    where r.organization_id = due.organization_id
-   returning r.organization_id`,
+   returning r.organization_id, r.stripe_subscription_id as subscription_id`,
+);
+
+export const settleSubscription = sql(
+  'removals.settle-subscription',
+  `update auth.removal set stripe_subscription_id = null where organization_id = $1`,
 );
 
 /** Every service has forgotten it. Not over before $2 seconds have passed: until then one may still write. */
