@@ -138,6 +138,27 @@ describe('getting in', () => {
     expect(problems.filter((problem) => !problem.includes('401'))).toEqual([]);
   }, 60_000);
 
+  it('opens the organization of an address with the code that was sent there', async () => {
+    const { id, client } = await world.organization('by-mail');
+    const email = 'owner@by-mail.example';
+    (await client.put(`/organizations/${id}`, { billing_email: email })).expectStatus(200);
+    const job = await client.enqueue('mine');
+    const { page, problems } = await browser.open('/jobs');
+    await page.getByRole('button', { name: 'Use a code by e-mail' }).click();
+    await page.getByLabel('E-mail address').fill(email);
+    await page.getByRole('button', { name: 'Send a code' }).click();
+    // Without a mail server, the log is where mail goes.
+    const code = await eventually(() => {
+      const mail = world.host.lines().find((line) => line.includes(`"to":"${email}"`)) ?? '';
+      return /Your code is (\d{6})\./.exec(mail)?.[1] ?? '';
+    });
+    await page.getByLabel('Code').fill(code || '');
+    await page.getByRole('button', { name: 'Sign in' }).click();
+    await rowOf(page, job).waitFor();
+    await live(page);
+    expect(problems).toEqual([]);
+  }, 60_000);
+
   it('keeps tokens for the tab, never the key, and forgets all of it at the end', async () => {
     const { key } = await world.organization('tab');
     const { page } = await browser.signedIn({ key });
