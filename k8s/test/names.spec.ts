@@ -57,6 +57,12 @@ function isKnown(name: string): boolean {
   return documented.has(name) || ofNode.test(name);
 }
 
+/** What is joined by `or`, in no order. */
+function termsOf(expr: string): string[] {
+  const terms = expr.replaceAll(/\s+/g, ' ').trim().split(' or ');
+  return terms.sort();
+}
+
 describeWithHelm('the chart', () => {
   it.each(environments)(
     'sets nothing in %s that its service does not read',
@@ -74,7 +80,7 @@ describeWithHelm('the chart', () => {
         );
         const given = [
           ...Object.keys(config?.data ?? {}),
-          ...container.env.map(({ name }) => name),
+          ...(container.env ?? []).map(({ name }) => name),
         ];
         expect(given.length).toBeGreaterThan(5);
         expect([container.name, given.filter((name) => !isRead.has(name))]).toEqual([
@@ -90,7 +96,7 @@ describeWithHelm('the chart', () => {
     const sums = ofKind(render('production'), 'Deployment').map(
       ({ spec }) => spec.template.metadata.annotations['checksum/config'],
     );
-    expect(new Set(sums).size).toBe(6);
+    expect(new Set(sums).size).toBe(7);
   });
 
   it('waits as long as the services drain', () => {
@@ -114,7 +120,9 @@ describeWithHelm('the chart', () => {
     const [rule] = ofKind(render('production'), 'PrometheusRule');
     const given = rule!.spec.groups.flatMap(({ rules }) => rules);
     expect(given.map(({ alert }) => alert)).toEqual(alerts.map(({ alert }) => alert));
-    for (const { alert, annotations } of given) {
+    const expected = Object.fromEntries(alerts.map(({ alert, expr }) => [alert, termsOf(expr)]));
+    for (const { alert, annotations, expr } of given) {
+      expect([alert, termsOf(expr)]).toEqual([alert, expected[alert]]);
       expect(annotations.runbook_url).toMatch(new RegExp(`^https://.*/docs/runbooks/${alert}.md$`));
       expect(annotations.summary).not.toBe('');
     }

@@ -1,31 +1,14 @@
 /** Values that cannot work end in a sentence that names them. */
-import { spawnSync } from 'node:child_process';
-import path from 'node:path';
-
-import { describeWithHelm, helmTimeoutMs, root, tool } from './render.js';
-
-const enough = [
-  'secrets.existingSecret=spooled',
-  'postgres.existingSecret=postgres',
-  'nats.url=nats://nats:4222',
-];
+import { describeWithHelm, enough, helmTimeoutMs, template } from './render.js';
 
 describeWithHelm('the chart refuses', () => {
-  let helm: string;
-  beforeAll(async () => {
-    const found = await tool<{ findOrInstallHelm(): Promise<string> }>('helm');
-    helm = await found.findOrInstallHelm();
-  }, helmTimeoutMs);
-
-  function template(...values: string[]) {
-    const set = values.flatMap((value) => ['--set', value]);
-    const args = ['template', 'spooled', path.join(root, 'k8s/chart'), ...set];
-    return spawnSync(helm, args, { encoding: 'utf8' });
-  }
-
-  it('nothing of what is enough', () => {
-    expect(template(...enough)).toMatchObject({ status: 0, stderr: '' });
-  });
+  it(
+    'nothing of what is enough',
+    async () => {
+      expect(await template(...enough)).toMatchObject({ status: 0, stderr: '' });
+    },
+    helmTimeoutMs,
+  );
 
   it.each<[string, string[]]>([
     ['secrets.existingSecret is empty', enough.slice(1)],
@@ -72,11 +55,16 @@ describeWithHelm('the chart refuses', () => {
       'services.auth.grpcTls.existingSecret is set, but services.auth.grpc is false',
       [...enough, 'services.auth.grpcTls.existingSecret=tls'],
     ],
+    [
+      'services.dashboard.postgres.existingSecret is set, but services.dashboard.database is false',
+      [...enough, 'services.dashboard.postgres.existingSecret=postgres'],
+    ],
+    ['/services/dashboard/bus', [...enough, 'services.dashboard.bus=nats']],
     ["additional properties 'replica' not allowed", [...enough, 'services.auth.replica=3']],
     ['/image/tag', [...enough, 'image.tag=latest']],
     ['/config/NATS_STREAM_REPLICAS', [...enough, 'config.NATS_STREAM_REPLICAS=two']],
-  ])('%s', (sentence, values) => {
-    const { status, stderr } = template(...values);
+  ])('%s', async (sentence, values) => {
+    const { status, stderr } = await template(...values);
     expect(status).not.toBe(0);
     expect(stderr).toContain(sentence);
   });

@@ -47,6 +47,9 @@
 {{- if and $service.database (not $root.Values.postgres.existingSecret) (not $service.postgres.existingSecret) -}}
 {{- fail (printf "postgres.existingSecret is empty, and so is %s.postgres.existingSecret: one of them must name the Secret that says where PostgreSQL is. The chart brings no database; k8s/demo does, for evaluation." $at) -}}
 {{- end -}}
+{{- if and $service.postgres.existingSecret (not $service.database) -}}
+{{- fail (printf "%s.postgres.existingSecret is set, but %s.database is false." $at $at) -}}
+{{- end -}}
 {{- if and $service.grpcTls.existingSecret (not $service.grpc) -}}
 {{- fail (printf "%s.grpcTls.existingSecret is set, but %s.grpc is false." $at $at) -}}
 {{- end -}}

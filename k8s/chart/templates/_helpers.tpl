@@ -81,6 +81,27 @@ valueFrom:
   secretKeyRef: { name: {{ $found.existingSecret }}, key: {{ $found.key }} }
 {{- end }}
 
+{{/* What is secret in a service's environment; empty for a service that has no secret. Of a list: the root, and the service. */}}
+{{- define "spooled.secretEnv" -}}
+{{- $root := index . 0 }}{{ $service := index . 1 -}}
+{{- if $service.database -}}
+- {{- include "spooled.databaseUrl" (list $service.postgres $root.Values.postgres) | nindent 2 }}
+{{ end }}
+{{- if and $service.bus $root.Values.nats.existingSecret -}}
+- name: NATS_URL
+  valueFrom:
+    secretKeyRef: { name: {{ $root.Values.nats.existingSecret }}, key: {{ $root.Values.nats.key }} }
+{{ end }}
+{{- range $variable, $from := $service.secretEnv -}}
+- name: {{ $variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ default $root.Values.secrets.existingSecret $from.secret }}
+      key: {{ default $variable $from.key }}
+      optional: {{ default false $from.optional }}
+{{ end }}
+{{- end }}
+
 {{- define "spooled.podSecurity" -}}
 runAsNonRoot: true
 runAsUser: 1000
@@ -108,7 +129,8 @@ path: /metrics
 interval: {{ $root.Values.monitoring.interval }}
 relabelings:
   - { action: replace, targetLabel: job, replacement: spooled-{{ $name }} }
-{{- if $root.Values.monitoring.authorized }}
+{{- /* A service that is not given the token cannot ask for it. */}}
+{{- if and $root.Values.monitoring.authorized (hasKey $service.secretEnv "METRICS_TOKEN") }}
 {{- $token := default dict $service.secretEnv.METRICS_TOKEN }}
 authorization:
   credentials:
