@@ -34,6 +34,9 @@ function variablesIn(sources: readonly string[]): Set<string> {
   );
 }
 
+/** Variables that OpenTelemetry's own libraries read. */
+const ofTracing = read('docs/observability.md').match(/\bOTEL_[A-Z_]+\b/g) ?? [];
+
 const alerts = (
   parse(read('k8s/chart/files/alerts.yaml')) as { groups: { rules: Alert[] }[] }
 ).groups.flatMap(({ rules }) => rules);
@@ -73,6 +76,7 @@ describeWithHelm('the chart', () => {
         const [container] = spec.template.spec.containers;
         const isRead = new Set([
           ...ofPlatform,
+          ...ofTracing,
           ...variablesIn(sourcesIn(`apps/${container.name}/src`)),
         ]);
         const config = ofKind(objects, 'ConfigMap').find(

@@ -1,11 +1,25 @@
 /** Values that cannot work end in a sentence that names them. */
 import { describeWithHelm, enough, helmTimeoutMs, template } from './render.js';
 
+/** Enough, and a collector that pods may reach. */
+const traced = [
+  ...enough,
+  'tracing.endpoint=http://collector:4318',
+  'networkPolicy.collector.to[0].podSelector.matchLabels.app=collector',
+];
+
 describeWithHelm('the chart refuses', () => {
-  it(
-    'nothing of what is enough',
-    async () => {
-      expect(await template(...enough)).toMatchObject({ status: 0, stderr: '' });
+  it.each([
+    ['what is enough', enough],
+    ['a collector', traced],
+    [
+      'one anywhere when nothing is closed',
+      [...enough, traced.at(-2)!, 'networkPolicy.enabled=false'],
+    ],
+  ])(
+    'nothing of %s',
+    async (_, values) => {
+      expect(await template(...values)).toMatchObject({ status: 0, stderr: '' });
     },
     helmTimeoutMs,
   );
@@ -60,6 +74,26 @@ describeWithHelm('the chart refuses', () => {
       [...enough, 'services.dashboard.postgres.existingSecret=postgres'],
     ],
     ['/services/dashboard/bus', [...enough, 'services.dashboard.bus=nats']],
+    ['networkPolicy.collector.to is empty, but tracing.endpoint is set', traced.slice(0, -1)],
+    [
+      'tracing.headers.existingSecret is set, but tracing.endpoint is empty',
+      [...enough, 'tracing.headers.existingSecret=collector'],
+    ],
+    ['tracing.endpoint holds credentials', [...traced, 'tracing.endpoint=https://u:p@collector']],
+    [
+      'tracing.endpoint ends with /v1/traces',
+      [...traced, 'tracing.endpoint=http://collector:4318/v1/traces'],
+    ],
+    ['/tracing/endpoint', [...traced, 'tracing.endpoint=collector:4317']],
+    ['/tracing/samplingRatio', [...traced, 'tracing.samplingRatio=5']],
+    [
+      'config.OTEL_EXPORTER_OTLP_ENDPOINT has a value of its own',
+      [...traced, 'config.OTEL_EXPORTER_OTLP_ENDPOINT=http://elsewhere:4318'],
+    ],
+    [
+      'services.auth.env.OTEL_EXPORTER_OTLP_HEADERS is secret',
+      [...traced, 'services.auth.env.OTEL_EXPORTER_OTLP_HEADERS=authorization=x'],
+    ],
     ["additional properties 'replica' not allowed", [...enough, 'services.auth.replica=3']],
     ['/image/tag', [...enough, 'image.tag=latest']],
     ['/config/NATS_STREAM_REPLICAS', [...enough, 'config.NATS_STREAM_REPLICAS=two']],

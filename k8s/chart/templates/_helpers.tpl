@@ -69,7 +69,18 @@ app.kubernetes.io/instance: {{ include "spooled.fullname" . }}
 {{- $_ := set $env "GRPC_TLS_KEY_PATH" "/etc/spooled/grpc-tls/tls.key" -}}
 {{- end -}}
 {{- if and $service.bus $root.Values.nats.url }}{{ $_ := set $env "NATS_URL" $root.Values.nats.url }}{{ end -}}
+{{- if include "spooled.traces" (list $root $service) -}}
+{{- $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" $root.Values.tracing.endpoint -}}
+{{- $_ := set $env "OTEL_SERVICE_NAME" (printf "spooled-%s" $name) -}}
+{{- $_ := set $env "OTEL_TRACES_SAMPLER" "parentbased_traceidratio" -}}
+{{- $_ := set $env "OTEL_TRACES_SAMPLER_ARG" (toString $root.Values.tracing.samplingRatio) -}}
+{{- end -}}
 {{- mergeOverwrite $env (deepCopy $root.Values.config) (deepCopy $service.env) | toYaml -}}
+{{- end }}
+
+{{/* Whether a service sends spans to a collector. Of a list: the root, and the service. */}}
+{{- define "spooled.traces" -}}
+{{ if and (index . 0).Values.tracing.endpoint (index . 1).tracing }}true{{ end }}
 {{- end }}
 
 {{/* The URL of a database. Of a list: places to look for its Secret, the first that names one counts. */}}
@@ -83,7 +94,7 @@ valueFrom:
 
 {{/* What is secret in a service's environment; empty for a service that has no secret. Of a list: the root, and the service. */}}
 {{- define "spooled.secretEnv" -}}
-{{- $root := index . 0 }}{{ $service := index . 1 -}}
+{{- $root := index . 0 }}{{ $service := index . 1 }}{{ $tracing := $root.Values.tracing -}}
 {{- if $service.database -}}
 - {{- include "spooled.databaseUrl" (list $service.postgres $root.Values.postgres) | nindent 2 }}
 {{ end }}
@@ -91,6 +102,11 @@ valueFrom:
 - name: NATS_URL
   valueFrom:
     secretKeyRef: { name: {{ $root.Values.nats.existingSecret }}, key: {{ $root.Values.nats.key }} }
+{{ end }}
+{{- if and (include "spooled.traces" .) $tracing.headers.existingSecret -}}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: { name: {{ $tracing.headers.existingSecret }}, key: {{ $tracing.headers.key }} }
 {{ end }}
 {{- range $variable, $from := $service.secretEnv -}}
 - name: {{ $variable }}
