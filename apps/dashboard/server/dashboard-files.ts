@@ -20,7 +20,10 @@ const PAGE_POLICY = [
 /** Paths that are the server's: what is unknown below them is answered as everywhere, in JSON. */
 const SERVER_PATHS = /^\/(api|docs|health|metrics|assets)(\/|$)/;
 
-/** The dashboard at `/`, from what Vite builds beside this file. Its files are nobody's secret: no credential is asked for and no limit counts them. */
+/**
+ * The dashboard at `/`, from what Vite builds beside this file. It is nobody's secret: no credential is asked for and no limit
+ * counts it.
+ */
 @Injectable()
 export class DashboardFiles implements OnModuleInit {
   constructor(private readonly http: HttpServer) {}
