@@ -61,11 +61,11 @@ function boundaries({ isTest }) {
         // A room never imports another room: they meet on the bus.
         arrow('type:service', 'type:contracts', 'type:platform'),
         // The one project that composes rooms into a process.
-        arrow('type:host', 'type:contracts', 'type:platform', 'type:service'),
+        arrow('type:host', 'type:contracts', 'type:platform', 'type:service', 'type:dashboard'),
         // It is published, also to browsers: what it needs of us must be types.
         arrow('type:sdk', 'type:contracts'),
-        // A page is a client like any other.
-        arrow('type:dashboard', 'type:contracts', 'type:sdk'),
+        // A page, and the server of its files; what the page may not have of these is said below.
+        arrow('type:dashboard', 'type:contracts', 'type:sdk', 'type:platform'),
         // What it can do, every client can.
         arrow('type:cli', 'type:contracts', 'type:sdk'),
         // Black box: it may know what clients know, and how to start servers.
@@ -96,6 +96,10 @@ const bans = {
     regex: '^(@spooled/contracts|zod)(/|$)',
     allowTypeImports: true,
     message: 'Schemas are many times the size of the client: it takes their types only.',
+  },
+  platform: {
+    regex: '^@spooled/(?!(contracts|sdk)(/|$))',
+    message: 'A page is a client like any other.',
   },
   nodeOnly: {
     regex: '^node:',
@@ -228,7 +232,7 @@ export default defineConfig(
   ),
   zone(
     ['apps/dashboard/src/**/*.{ts,tsx}'],
-    ['postgresDriver', 'natsClient', 'testing', 'schemas', 'nodeOnly'],
+    ['postgresDriver', 'natsClient', 'platform', 'schemas', 'nodeOnly'],
   ),
   // Entries of the client that no browser loads.
   zone(['libs/sdk/src/grpc.ts', 'libs/sdk/src/testing.ts'], ['schemas', 'testing']),

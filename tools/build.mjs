@@ -1,12 +1,13 @@
-// Compiles one project's src/ to dist/ with swc, file by file: `node tools/build.mjs libs/contracts`.
+// Compiles one project's src/, or the folder that is named, to dist/ with swc, file by file: `node tools/build.mjs libs/contracts`.
 // Type checking is a separate step (`npm run typecheck`); this one only has to be quick.
 import { transformFile } from '@swc/core';
 import { cp, mkdir, readdir, rm, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 
-const project = process.argv[2];
-if (project === undefined) throw new Error('usage: node tools/build.mjs <project directory>');
-const source = path.join(project, 'src');
+const [project, folder = 'src'] = process.argv.slice(2);
+if (project === undefined)
+  throw new Error('usage: node tools/build.mjs <project directory> [folder]');
+const source = path.join(project, folder);
 const target = path.join(project, 'dist');
 
 await rm(target, { recursive: true, force: true });

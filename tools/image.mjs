@@ -15,7 +15,7 @@ if (!app || !target || !existsSync(path.join(root, 'apps', app, 'dist'))) {
 }
 
 /** Not run: sources, tests, and what is said to people. */
-const isLeftOut = (file) => /\/(src|test|README\.md|\.nx)$/.test(file);
+const isLeftOut = (file) => /\/(src|server|public|test|README\.md|\.nx)$/.test(file);
 
 const readJson = (...parts) => JSON.parse(readFileSync(path.join(root, ...parts), 'utf8'));
 const { dependencies, version } = readJson('package.json');
@@ -60,8 +60,10 @@ function hasMigrations(directories) {
 function codeOf(directory) {
   const dist = path.join(root, directory, 'dist');
   if (!existsSync(dist)) return '';
+  // What a browser runs has its packages in it.
+  const isRunHere = (file) => /\.c?js$/.test(file) && !file.startsWith('page/');
   return readdirSync(dist, { recursive: true })
-    .filter((file) => /\.c?js$/.test(file))
+    .filter(isRunHere)
     .map((file) => readFileSync(path.join(dist, file), 'utf8'))
     .join('\n');
 }

@@ -11,6 +11,8 @@ export default defineConfig({
     },
   },
   build: {
+    // Beside the server that sends it.
+    outDir: 'dist/page',
     target: 'es2023',
     // The policy of the page allows no inline data but images, and fonts or scripts never.
     assetsInlineLimit: 0,

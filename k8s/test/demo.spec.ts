@@ -37,7 +37,7 @@ describeWithHelm('the demo', () => {
       ({ spec }) => spec.template.spec.containers[0],
     );
     const wanted = containers.flatMap(({ env }) =>
-      env.flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
+      (env ?? []).flatMap(({ valueFrom }) => valueFrom?.secretKeyRef ?? []),
     );
     expect(wanted.length).toBeGreaterThan(10);
     for (const { name, key, optional } of wanted) {

@@ -47,6 +47,7 @@ describeWithHelm('environments', () => {
         'scheduler',
         'webhook-dispatcher',
         'realtime-gateway',
+        'dashboard',
       ]) {
         for (const kind of [
           'Deployment',
@@ -56,7 +57,7 @@ describeWithHelm('environments', () => {
           'NetworkPolicy',
         ])
           expect(objects).toHaveProperty([`${kind} spooled-${service}`]);
-        const hasSchema = service !== 'realtime-gateway';
+        const hasSchema = service !== 'realtime-gateway' && service !== 'dashboard';
         expect(`Job spooled-${service}-migration` in objects).toBe(hasSchema);
       }
     },
@@ -68,7 +69,7 @@ describeWithHelm('environments', () => {
     () => {
       const { stderr } = k8s(['render', 'production', 'nothing']);
       const parts = /it has (.*)\./.exec(stderr)?.[1]?.split(', ') ?? [];
-      expect(parts).toHaveLength(7);
+      expect(parts).toHaveLength(8);
       const inParts = parts.flatMap((part) => render('production', part));
       expect(byName(inParts)).toEqual(byName(render('production')));
       expect(inParts).toHaveLength(render('production').length);
@@ -85,6 +86,22 @@ describeWithHelm('environments', () => {
         ),
       );
       expect(components).toEqual(new Set(['worker-registry', 'migration']));
+    },
+    helmTimeoutMs,
+  );
+
+  it.each(environments)(
+    '%s gives the dashboard no secret, no store, and no way out but to names',
+    (environment) => {
+      const objects = byName(render(environment));
+      const { containers } = objects['Deployment spooled-dashboard']!.spec.template.spec;
+      expect(containers[0].env).toBeUndefined();
+      const given = Object.keys(objects['ConfigMap spooled-dashboard']!.data);
+      expect(given.filter((name) => /^(DATABASE|NATS)_URL$|^OTEL_/.test(name))).toEqual([]);
+      const { egress } = objects['NetworkPolicy spooled-dashboard']!.spec;
+      const ports = egress.map((rule) => (rule as { ports: { port: number }[] }).ports);
+      expect(ports.flat().map(({ port }) => port)).toEqual([53, 53]);
+      expect(objects).not.toHaveProperty(['Job spooled-dashboard-migration']);
     },
     helmTimeoutMs,
   );
@@ -116,7 +133,7 @@ describeWithHelm('environments', () => {
     [
       'telling',
       'JWT_SECRET is given as plain text',
-      (all) => container(all).env.push({ name: 'JWT_SECRET', value: 'x' }),
+      (all) => container(all).env?.push({ name: 'JWT_SECRET', value: 'x' }),
     ],
     [
       'telling in its ConfigMap',

@@ -34,6 +34,9 @@ function variablesIn(sources: readonly string[]): Set<string> {
   );
 }
 
+/** Variables that OpenTelemetry's own libraries read. */
+const ofTracing = read('docs/observability.md').match(/\bOTEL_[A-Z_]+\b/g) ?? [];
+
 const alerts = (
   parse(read('k8s/chart/files/alerts.yaml')) as { groups: { rules: Alert[] }[] }
 ).groups.flatMap(({ rules }) => rules);
@@ -57,6 +60,12 @@ function isKnown(name: string): boolean {
   return documented.has(name) || ofNode.test(name);
 }
 
+/** What is joined by `or`, in no order. */
+function termsOf(expr: string): string[] {
+  const terms = expr.replaceAll(/\s+/g, ' ').trim().split(' or ');
+  return terms.sort();
+}
+
 describeWithHelm('the chart', () => {
   it.each(environments)(
     'sets nothing in %s that its service does not read',
@@ -67,6 +76,7 @@ describeWithHelm('the chart', () => {
         const [container] = spec.template.spec.containers;
         const isRead = new Set([
           ...ofPlatform,
+          ...ofTracing,
           ...variablesIn(sourcesIn(`apps/${container.name}/src`)),
         ]);
         const config = ofKind(objects, 'ConfigMap').find(
@@ -74,7 +84,7 @@ describeWithHelm('the chart', () => {
         );
         const given = [
           ...Object.keys(config?.data ?? {}),
-          ...container.env.map(({ name }) => name),
+          ...(container.env ?? []).map(({ name }) => name),
         ];
         expect(given.length).toBeGreaterThan(5);
         expect([container.name, given.filter((name) => !isRead.has(name))]).toEqual([
@@ -90,7 +100,7 @@ describeWithHelm('the chart', () => {
     const sums = ofKind(render('production'), 'Deployment').map(
       ({ spec }) => spec.template.metadata.annotations['checksum/config'],
     );
-    expect(new Set(sums).size).toBe(6);
+    expect(new Set(sums).size).toBe(7);
   });
 
   it('waits as long as the services drain', () => {
@@ -114,7 +124,9 @@ describeWithHelm('the chart', () => {
     const [rule] = ofKind(render('production'), 'PrometheusRule');
     const given = rule!.spec.groups.flatMap(({ rules }) => rules);
     expect(given.map(({ alert }) => alert)).toEqual(alerts.map(({ alert }) => alert));
-    for (const { alert, annotations } of given) {
+    const expected = Object.fromEntries(alerts.map(({ alert, expr }) => [alert, termsOf(expr)]));
+    for (const { alert, annotations, expr } of given) {
+      expect([alert, termsOf(expr)]).toEqual([alert, expected[alert]]);
       expect(annotations.runbook_url).toMatch(new RegExp(`^https://.*/docs/runbooks/${alert}.md$`));
       expect(annotations.summary).not.toBe('');
     }

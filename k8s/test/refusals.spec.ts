@@ -1,31 +1,28 @@
 /** Values that cannot work end in a sentence that names them. */
-import { spawnSync } from 'node:child_process';
-import path from 'node:path';
+import { describeWithHelm, enough, helmTimeoutMs, template } from './render.js';
 
-import { describeWithHelm, helmTimeoutMs, root, tool } from './render.js';
-
-const enough = [
-  'secrets.existingSecret=spooled',
-  'postgres.existingSecret=postgres',
-  'nats.url=nats://nats:4222',
+/** Enough, and a collector that pods may reach. */
+const traced = [
+  ...enough,
+  'tracing.endpoint=http://collector:4318',
+  'networkPolicy.collector.to[0].podSelector.matchLabels.app=collector',
 ];
 
 describeWithHelm('the chart refuses', () => {
-  let helm: string;
-  beforeAll(async () => {
-    const found = await tool<{ findOrInstallHelm(): Promise<string> }>('helm');
-    helm = await found.findOrInstallHelm();
-  }, helmTimeoutMs);
-
-  function template(...values: string[]) {
-    const set = values.flatMap((value) => ['--set', value]);
-    const args = ['template', 'spooled', path.join(root, 'k8s/chart'), ...set];
-    return spawnSync(helm, args, { encoding: 'utf8' });
-  }
-
-  it('nothing of what is enough', () => {
-    expect(template(...enough)).toMatchObject({ status: 0, stderr: '' });
-  });
+  it.each([
+    ['what is enough', enough],
+    ['a collector', traced],
+    [
+      'one anywhere when nothing is closed',
+      [...enough, traced.at(-2)!, 'networkPolicy.enabled=false'],
+    ],
+  ])(
+    'nothing of %s',
+    async (_, values) => {
+      expect(await template(...values)).toMatchObject({ status: 0, stderr: '' });
+    },
+    helmTimeoutMs,
+  );
 
   it.each<[string, string[]]>([
     ['secrets.existingSecret is empty', enough.slice(1)],
@@ -72,11 +69,36 @@ describeWithHelm('the chart refuses', () => {
       'services.auth.grpcTls.existingSecret is set, but services.auth.grpc is false',
       [...enough, 'services.auth.grpcTls.existingSecret=tls'],
     ],
+    [
+      'services.dashboard.postgres.existingSecret is set, but services.dashboard.database is false',
+      [...enough, 'services.dashboard.postgres.existingSecret=postgres'],
+    ],
+    ['/services/dashboard/bus', [...enough, 'services.dashboard.bus=nats']],
+    ['networkPolicy.collector.to is empty, but tracing.endpoint is set', traced.slice(0, -1)],
+    [
+      'tracing.headers.existingSecret is set, but tracing.endpoint is empty',
+      [...enough, 'tracing.headers.existingSecret=collector'],
+    ],
+    ['tracing.endpoint holds credentials', [...traced, 'tracing.endpoint=https://u:p@collector']],
+    [
+      'tracing.endpoint ends with /v1/traces',
+      [...traced, 'tracing.endpoint=http://collector:4318/v1/traces'],
+    ],
+    ['/tracing/endpoint', [...traced, 'tracing.endpoint=collector:4317']],
+    ['/tracing/samplingRatio', [...traced, 'tracing.samplingRatio=5']],
+    [
+      'config.OTEL_EXPORTER_OTLP_ENDPOINT has a value of its own',
+      [...traced, 'config.OTEL_EXPORTER_OTLP_ENDPOINT=http://elsewhere:4318'],
+    ],
+    [
+      'services.auth.env.OTEL_EXPORTER_OTLP_HEADERS is secret',
+      [...traced, 'services.auth.env.OTEL_EXPORTER_OTLP_HEADERS=authorization=x'],
+    ],
     ["additional properties 'replica' not allowed", [...enough, 'services.auth.replica=3']],
     ['/image/tag', [...enough, 'image.tag=latest']],
     ['/config/NATS_STREAM_REPLICAS', [...enough, 'config.NATS_STREAM_REPLICAS=two']],
-  ])('%s', (sentence, values) => {
-    const { status, stderr } = template(...values);
+  ])('%s', async (sentence, values) => {
+    const { status, stderr } = await template(...values);
     expect(status).not.toBe(0);
     expect(stderr).toContain(sentence);
   });

@@ -11,7 +11,8 @@ export type Environment = (typeof environments)[number];
 export interface Container {
   name: string;
   image: string;
-  env: {
+  /** Absent where nothing is secret. */
+  env?: {
     name: string;
     value?: string;
     valueFrom?: { secretKeyRef: { name: string; key: string; optional?: boolean } };
@@ -116,6 +117,24 @@ export function objectsIn(text: string): K8sObject[] {
 
 export function ofKind(objects: readonly K8sObject[], kind: string): K8sObject[] {
   return objects.filter((each) => each.kind === kind);
+}
+
+/** The least that the chart wants, as `--set` takes it. */
+export const enough = [
+  'secrets.existingSecret=spooled',
+  'postgres.existingSecret=postgres',
+  'nats.url=nats://nats:4222',
+];
+
+/** The chart with these values, as `--set` takes them, and no others. */
+export async function template(...values: readonly string[]): Promise<Run> {
+  const { findOrInstallHelm } = await tool<{ findOrInstallHelm(): Promise<string> }>('helm');
+  const set = values.flatMap((value) => ['--set', value]);
+  const args = ['template', 'spooled', path.join(root, 'k8s/chart'), ...set];
+  return spawnSync(await findOrInstallHelm(), args, {
+    encoding: 'utf8',
+    maxBuffer: 64 * 1024 * 1024,
+  });
 }
 
 /** What a module of tools/k8s exports. */

@@ -7,6 +7,7 @@ import { k8s, root } from './render.js';
 
 const services = [
   'auth',
+  'dashboard',
   'job-api',
   'realtime-gateway',
   'scheduler',
@@ -65,6 +66,7 @@ describe('the command', () => {
     expect(releases).toEqual([
       'spooled-shared',
       'spooled-auth',
+      'spooled-dashboard',
       'spooled-job-api',
       'spooled-realtime-gateway',
     ]);

@@ -2,7 +2,7 @@
 
 /** Whose receivers and providers are outside. */
 const mayReachInternet = new Set(['auth', 'webhook-dispatcher']);
-const secretName = /SECRET|_KEY$|PEPPER|TOKEN|PASSWORD|^DATABASE_URL$|^SMTP_URL$/;
+const secretName = /SECRET|_KEY$|PEPPER|TOKEN|PASSWORD|_HEADERS$|^DATABASE_URL$|^SMTP_URL$/;
 
 /** @returns one line per problem, sorted. `environment` is the name of one in k8s/environments. */
 export function problemsOf(objects, environment) {

@@ -7,7 +7,7 @@ import path from 'node:path';
 import { environment, root } from './child.mjs';
 
 /** Below a project: its sources, and what else a build of pages reads. */
-const builtFrom = /^(src|public)\/.*\.|^(index\.html|vite\.config\.mjs)$/;
+const builtFrom = /^(src|server|public)\/.*\.|^(index\.html|vite\.config\.mjs)$/;
 
 const stampFile = path.join(root, 'node_modules/.spooled-build');
 

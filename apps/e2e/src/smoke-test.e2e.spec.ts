@@ -1,5 +1,5 @@
 /** What `helm test` runs in a cluster does what it says, and notices when it does not. */
-import { spawnProcess } from '@spooled/testing';
+import { eventually, freePort, spawnProcess } from '@spooled/testing';
 
 import { adminKey, root } from './harness/host.js';
 import { World } from './harness/world.js';
@@ -44,6 +44,25 @@ describe('the smoke test of the chart, on services', () => {
     const { key } = await world.organization('smoked');
     expect(await smokeTest({ API_KEY: key })).toMatchObject({ code: 0 });
   }, 60_000);
+
+  it('loads the dashboard, where there is one', async () => {
+    const { key } = await world.organization('looked-at');
+    const PORT = String(await freePort());
+    const PAGE_URL = `http://127.0.0.1:${PORT}`;
+    await spawnProcess({
+      command: process.execPath,
+      args: ['apps/dashboard/dist/main.js'],
+      cwd: root,
+      env: { PORT },
+    });
+    await eventually(async () => (await fetch(`${PAGE_URL}/health/ready`)).ok);
+    const { code, said } = await smokeTest({ API_KEY: key, PAGE_URL });
+    expect(said).toMatch(/^ok: the dashboard loads\nok: job /);
+    expect(code).toBe(0);
+    const elsewhere = await smokeTest({ API_KEY: key, PAGE_URL: world.host.base('/jobs') });
+    expect(elsewhere.code).not.toBe(0);
+    expect(elsewhere.said).toContain(`GET ${world.host.base('/jobs')}/: 404`);
+  });
 
   it('fails when a service does not do its part', async () => {
     const { key } = await world.organization('unwatched');

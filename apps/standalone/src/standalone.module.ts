@@ -1,6 +1,7 @@
 import { Module } from '@nestjs/common';
 import { AccessModule } from '@spooled/access';
 import { AuthModule } from '@spooled/auth';
+import { DashboardModule } from '@spooled/dashboard';
 import { EventFeedsModule, EventLogModule } from '@spooled/event-log';
 import { GrpcModule } from '@spooled/grpc';
 import { HttpModule } from '@spooled/http';
@@ -12,7 +13,6 @@ import { SchedulerModule } from '@spooled/scheduler';
 import { TelemetryModule } from '@spooled/telemetry';
 import { WebhookDispatcherModule } from '@spooled/webhook-dispatcher';
 import { WorkerRegistryModule } from '@spooled/worker-registry';
-import { DashboardFiles } from './dashboard/dashboard-files.js';
 
 /** All rooms in one process, over the same bus and the same database as if they were apart, and the dashboard. */
 @Module({
@@ -31,7 +31,7 @@ import { DashboardFiles } from './dashboard/dashboard-files.js';
     SchedulerModule,
     WebhookDispatcherModule,
     RealtimeGatewayModule,
+    DashboardModule,
   ],
-  providers: [DashboardFiles],
 })
 export class StandaloneModule {}

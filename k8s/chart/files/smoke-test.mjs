@@ -1,16 +1,18 @@
 /**
- * What `helm test` runs: enqueues a job, claims and completes it, and watches that happen over server-sent events.
- * AUTH_URL, JOBS_URL, EVENTS_URL: where the services are. API_KEY: of an organization for tests; or ADMIN_API_KEY, which
- * makes one for this run and deletes it afterwards. Needs Node 22 and nothing else.
+ * What `helm test` runs: enqueues a job, claims and completes it, and watches that happen over server-sent events; loads the
+ * page and its script. AUTH_URL, JOBS_URL, EVENTS_URL: where the services are. PAGE_URL: the dashboard, where there is one.
+ * API_KEY: of an organization for tests; or ADMIN_API_KEY, which makes one for this run and deletes it afterwards. Needs
+ * Node 22 and nothing else.
  */
 import { randomUUID } from 'node:crypto';
 import process from 'node:process';
 
-const { AUTH_URL, JOBS_URL, EVENTS_URL, API_KEY, ADMIN_API_KEY } = process.env;
+const { AUTH_URL, JOBS_URL, EVENTS_URL, PAGE_URL, API_KEY, ADMIN_API_KEY } = process.env;
 const withinMs = 30_000;
 const queue = `smoke-${randomUUID().slice(0, 8)}`;
 const over = AbortSignal.timeout(withinMs);
 
+if (PAGE_URL) await loadPage();
 const organization = API_KEY ? undefined : await makeOrganization();
 const headers = {
   authorization: `Bearer ${API_KEY ?? organization.key}`,
@@ -33,6 +35,23 @@ try {
   console.log(`ok: job ${id} was enqueued, claimed, completed, and seen to complete`);
 } finally {
   if (organization) await organization.remove();
+}
+
+/** As a browser does: the page, and what it begins with. */
+async function loadPage() {
+  const page = await get(`${PAGE_URL}/`, 'text/html');
+  const [, script] = /<script[^>]* src="([^"]+)"/.exec(page) ?? [];
+  if (script === undefined) throw new Error(`GET ${PAGE_URL}/ is not the dashboard:\n${page}`);
+  await get(`${PAGE_URL}${script}`, 'text/javascript');
+  console.log('ok: the dashboard loads');
+}
+
+async function get(url, type) {
+  const response = await fetch(url, { headers: { accept: type }, signal: over });
+  const text = await response.text();
+  const given = response.headers.get('content-type') ?? '';
+  if (response.ok && given.startsWith(type)) return text;
+  throw new Error(`GET ${url}: ${response.status} ${given}\n${text}`);
 }
 
 async function claim() {

@@ -31,6 +31,7 @@
 {{- if and .Values.monitoring.serviceMonitor.enabled .Values.monitoring.podMonitor.enabled -}}
 {{- fail "monitoring.serviceMonitor.enabled and monitoring.podMonitor.enabled are both true: everything would be scraped twice." -}}
 {{- end -}}
+{{- include "spooled.checkTracing" . -}}
 {{- range list "auth" "job-api" "realtime-gateway" -}}
 {{- if and $.Values.tests.enabled (not (hasKey $all .)) -}}
 {{- fail (printf "tests.enabled is true, but services.%s.enabled is false: the smoke test needs it." .) -}}
@@ -42,10 +43,30 @@
 {{- end -}}
 {{- end }}
 
+{{- define "spooled.checkTracing" -}}
+{{- with .Values.tracing -}}
+{{- if and .headers.existingSecret (not .endpoint) -}}
+{{- fail "tracing.headers.existingSecret is set, but tracing.endpoint is empty: nothing is recorded until it names a collector." -}}
+{{- end -}}
+{{- if regexMatch "://[^/]*@" .endpoint -}}
+{{- fail "tracing.endpoint holds credentials: put them into a Secret as a header and name that in tracing.headers.existingSecret." -}}
+{{- end -}}
+{{- if regexMatch "/v1/traces/?$" .endpoint -}}
+{{- fail "tracing.endpoint ends with /v1/traces, which services add to it." -}}
+{{- end -}}
+{{- if and .endpoint $.Values.networkPolicy.enabled (not $.Values.networkPolicy.collector.to) -}}
+{{- fail "networkPolicy.collector.to is empty, but tracing.endpoint is set: no span would leave its pod. Name the collector's namespace, pods or addresses." -}}
+{{- end -}}
+{{- end -}}
+{{- end }}
+
 {{- define "spooled.checkService" -}}
 {{- $root := index . 0 }}{{ $name := index . 1 }}{{ $service := index . 2 }}{{ $at := printf "services.%s" $name -}}
 {{- if and $service.database (not $root.Values.postgres.existingSecret) (not $service.postgres.existingSecret) -}}
 {{- fail (printf "postgres.existingSecret is empty, and so is %s.postgres.existingSecret: one of them must name the Secret that says where PostgreSQL is. The chart brings no database; k8s/demo does, for evaluation." $at) -}}
+{{- end -}}
+{{- if and $service.postgres.existingSecret (not $service.database) -}}
+{{- fail (printf "%s.postgres.existingSecret is set, but %s.database is false." $at $at) -}}
 {{- end -}}
 {{- if and $service.grpcTls.existingSecret (not $service.grpc) -}}
 {{- fail (printf "%s.grpcTls.existingSecret is set, but %s.grpc is false." $at $at) -}}
@@ -81,8 +102,11 @@
 {{- define "spooled.checkPlain" -}}
 {{- $at := index . 0 -}}
 {{- range $variable, $_ := index . 1 -}}
-{{- if regexMatch "(SECRET|_KEY$|PEPPER|TOKEN|PASSWORD|^DATABASE_URL$|^SMTP_URL$|^NATS_URL$)" $variable -}}
-{{- fail (printf "%s.%s is secret or has a value of its own: name a Secret (secretEnv, postgres.existingSecret, nats) instead." $at $variable) -}}
+{{- if regexMatch "^OTEL_EXPORTER_OTLP_(TRACES_)?ENDPOINT$" $variable -}}
+{{- fail (printf "%s.%s has a value of its own, which lets spans out too: tracing.endpoint." $at $variable) -}}
+{{- end -}}
+{{- if regexMatch "(SECRET|_KEY$|PEPPER|TOKEN|PASSWORD|^DATABASE_URL$|_HEADERS$|^SMTP_URL$|^NATS_URL$)" $variable -}}
+{{- fail (printf "%s.%s is secret or has a value of its own: name a Secret (secretEnv, postgres.existingSecret, nats, tracing.headers) instead." $at $variable) -}}
 {{- end -}}
 {{- end -}}
 {{- end }}

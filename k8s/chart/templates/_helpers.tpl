@@ -69,7 +69,18 @@ app.kubernetes.io/instance: {{ include "spooled.fullname" . }}
 {{- $_ := set $env "GRPC_TLS_KEY_PATH" "/etc/spooled/grpc-tls/tls.key" -}}
 {{- end -}}
 {{- if and $service.bus $root.Values.nats.url }}{{ $_ := set $env "NATS_URL" $root.Values.nats.url }}{{ end -}}
+{{- if include "spooled.traces" (list $root $service) -}}
+{{- $_ := set $env "OTEL_EXPORTER_OTLP_ENDPOINT" $root.Values.tracing.endpoint -}}
+{{- $_ := set $env "OTEL_SERVICE_NAME" (printf "spooled-%s" $name) -}}
+{{- $_ := set $env "OTEL_TRACES_SAMPLER" "parentbased_traceidratio" -}}
+{{- $_ := set $env "OTEL_TRACES_SAMPLER_ARG" (toString $root.Values.tracing.samplingRatio) -}}
+{{- end -}}
 {{- mergeOverwrite $env (deepCopy $root.Values.config) (deepCopy $service.env) | toYaml -}}
+{{- end }}
+
+{{/* Whether a service sends spans to a collector. Of a list: the root, and the service. */}}
+{{- define "spooled.traces" -}}
+{{ if and (index . 0).Values.tracing.endpoint (index . 1).tracing }}true{{ end }}
 {{- end }}
 
 {{/* The URL of a database. Of a list: places to look for its Secret, the first that names one counts. */}}
@@ -79,6 +90,32 @@ app.kubernetes.io/instance: {{ include "spooled.fullname" . }}
 name: DATABASE_URL
 valueFrom:
   secretKeyRef: { name: {{ $found.existingSecret }}, key: {{ $found.key }} }
+{{- end }}
+
+{{/* What is secret in a service's environment; empty for a service that has no secret. Of a list: the root, and the service. */}}
+{{- define "spooled.secretEnv" -}}
+{{- $root := index . 0 }}{{ $service := index . 1 }}{{ $tracing := $root.Values.tracing -}}
+{{- if $service.database -}}
+- {{- include "spooled.databaseUrl" (list $service.postgres $root.Values.postgres) | nindent 2 }}
+{{ end }}
+{{- if and $service.bus $root.Values.nats.existingSecret -}}
+- name: NATS_URL
+  valueFrom:
+    secretKeyRef: { name: {{ $root.Values.nats.existingSecret }}, key: {{ $root.Values.nats.key }} }
+{{ end }}
+{{- if and (include "spooled.traces" .) $tracing.headers.existingSecret -}}
+- name: OTEL_EXPORTER_OTLP_HEADERS
+  valueFrom:
+    secretKeyRef: { name: {{ $tracing.headers.existingSecret }}, key: {{ $tracing.headers.key }} }
+{{ end }}
+{{- range $variable, $from := $service.secretEnv -}}
+- name: {{ $variable }}
+  valueFrom:
+    secretKeyRef:
+      name: {{ default $root.Values.secrets.existingSecret $from.secret }}
+      key: {{ default $variable $from.key }}
+      optional: {{ default false $from.optional }}
+{{ end }}
 {{- end }}
 
 {{- define "spooled.podSecurity" -}}
@@ -108,7 +145,8 @@ path: /metrics
 interval: {{ $root.Values.monitoring.interval }}
 relabelings:
   - { action: replace, targetLabel: job, replacement: spooled-{{ $name }} }
-{{- if $root.Values.monitoring.authorized }}
+{{- /* A service that is not given the token cannot ask for it. */}}
+{{- if and $root.Values.monitoring.authorized (hasKey $service.secretEnv "METRICS_TOKEN") }}
 {{- $token := default dict $service.secretEnv.METRICS_TOKEN }}
 authorization:
   credentials:

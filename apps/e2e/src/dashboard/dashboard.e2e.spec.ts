@@ -107,7 +107,7 @@ describe('what is served', () => {
   });
 
   it('is small enough to be there in a second', () => {
-    const dist = path.join(root, 'apps/dashboard/dist');
+    const dist = path.join(root, 'apps/dashboard/dist/page');
     const page = readFileSync(path.join(dist, 'index.html'), 'utf8');
     const scripts = [...page.matchAll(/(?:src|href)="(\/assets\/[^"]+\.js)"/g)].map(
       ([, url = '']) => url,

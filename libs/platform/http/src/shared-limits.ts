@@ -1,6 +1,7 @@
 import {
   Inject,
   Injectable,
+  Optional,
   type BeforeApplicationShutdown,
   type OnModuleInit,
 } from '@nestjs/common';
@@ -17,7 +18,8 @@ const TELL_GAP_MS = 10;
 
 /**
  * Limits that all processes of all services keep together. Each decides alone and at once, tells the others on the bus
- * what it let through, and counts what they tell as its own (docs/adr/0012). While the bus is away each limits alone.
+ * what it let through, and counts what they tell as its own (docs/adr/0012). While the bus is away each limits alone; a
+ * process without one has nobody to share with.
  */
 @Injectable()
 export class SharedLimits implements OnModuleInit, BeforeApplicationShutdown {
@@ -30,9 +32,9 @@ export class SharedLimits implements OnModuleInit, BeforeApplicationShutdown {
   #isHurrying = false;
 
   constructor(
-    private readonly bus: Bus,
     @Inject(LOGGER) logger: Logger,
     metrics: Metrics,
+    @Optional() private readonly bus?: Bus,
   ) {
     this.#refusals = metrics.counter({
       name: 'spooled_rate_limit_refusals_total',
@@ -49,10 +51,11 @@ export class SharedLimits implements OnModuleInit, BeforeApplicationShutdown {
 
   /** Whether the other processes hear of what is let through here. */
   get isShared(): boolean {
-    return this.bus.isConnected;
+    return this.bus?.isConnected ?? true;
   }
 
   onModuleInit(): void {
+    if (this.bus === undefined) return;
     this.bus.onBroadcast(trafficTold, (told) => this.#hear(told));
     this.#loop.start();
   }
@@ -98,7 +101,7 @@ export class SharedLimits implements OnModuleInit, BeforeApplicationShutdown {
     const longest = Math.max(0, ...[...buckets, ...windows].map(([, lines]) => lines.length));
     for (let from = 0; from < longest; from += MAX_NAMES_PER_TELL) {
       const told = { buckets: part(buckets, from), windows: part(windows, from) };
-      if (this.bus.broadcast(trafficTold, told)) this.#messages.inc({ direction: 'sent' });
+      if (this.bus?.broadcast(trafficTold, told)) this.#messages.inc({ direction: 'sent' });
     }
   }
 

@@ -7,6 +7,7 @@ import { startSpan, withSpan } from '../src/tracing.js';
 
 const SECRET = 'canary-of-an-error';
 let bodies: string[];
+let posts: { url?: string | undefined; authorization?: string | undefined }[];
 let server: Server;
 let isSilent: boolean;
 let lines: string[];
@@ -21,6 +22,7 @@ const told = (): Record<string, unknown>[] =>
 
 beforeEach(async () => {
   bodies = [];
+  posts = [];
   lines = [];
   isSilent = false;
   server = createServer((request, response) => {
@@ -29,6 +31,7 @@ beforeEach(async () => {
     request.on('data', (chunk: string) => (text += chunk));
     request.on('end', () => {
       bodies.push(text);
+      posts.push({ url: request.url, authorization: request.headers.authorization });
       if (!isSilent) response.end();
     });
   });
@@ -78,6 +81,19 @@ describe('spans', () => {
     await stop();
     expect(bodies.join('')).toContain('wanted by its caller');
     expect(bodies.join('')).not.toContain('unwanted');
+  });
+
+  it('go to the path of traces, under the name and with the headers that the environment gives', async () => {
+    await record({
+      OTEL_SERVICE_NAME: 'spooled-job-api',
+      OTEL_EXPORTER_OTLP_HEADERS: 'authorization=Bearer%20let-me-in',
+    });
+    await inSpan('work', { parent: null }, () => Promise.resolve());
+    await stop();
+    expect(posts).toEqual([{ url: '/v1/traces', authorization: 'Bearer let-me-in' }]);
+    expect(bodies.join('')).toContain('spooled-job-api');
+    expect(bodies.join('')).not.toContain('test-service');
+    expect(lines.join('')).not.toContain('let-me-in');
   });
 
   it('can be found from the lines that were written in them', async () => {

@@ -1,7 +1,6 @@
 import { Injectable, type OnModuleInit } from '@nestjs/common';
 import { HttpServer } from '@spooled/http';
 import type { FastifyReply, FastifyRequest } from 'fastify';
-import path from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { readBuiltFiles, type BuiltFile } from './built-files.js';
 
@@ -21,14 +20,16 @@ const PAGE_POLICY = [
 /** Paths that are the server's: what is unknown below them is answered as everywhere, in JSON. */
 const SERVER_PATHS = /^\/(api|docs|health|metrics|assets)(\/|$)/;
 
-/** The dashboard at `/`. Its files are nobody's secret: no credential is asked for and no limit counts them. */
+/**
+ * The dashboard at `/`, from what Vite builds beside this file. It is nobody's secret: no credential is asked for and no limit
+ * counts it.
+ */
 @Injectable()
 export class DashboardFiles implements OnModuleInit {
   constructor(private readonly http: HttpServer) {}
 
   async onModuleInit(): Promise<void> {
-    const index = fileURLToPath(import.meta.resolve('@spooled/dashboard/index.html'));
-    const files = await readBuiltFiles(path.dirname(index));
+    const files = await readBuiltFiles(fileURLToPath(new URL('page', import.meta.url)));
     const page = files.get('/index.html');
     if (page === undefined) throw new Error('the dashboard was built without its index.html');
     const { fastify } = this.http;
