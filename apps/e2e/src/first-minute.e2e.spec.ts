@@ -98,12 +98,8 @@ describe('the first minute', () => {
   });
 
   it('starts again with its data and without showing the key', async () => {
-    const startedAt = performance.now();
     const started = await npm('start', { PORT: String(port), SPOOLED_DATA_DIR: directory });
     await started.waitForLine(/Spooled is ready/, 60_000);
-    const readyMs = performance.now() - startedAt;
-    console.info(`the second start took ${Math.round(readyMs)} ms`);
-    expect(readyMs).toBeLessThan(10_000);
     expect(started.lines.join('\n')).not.toMatch(/sp_(live|test)_/);
     const headers = { authorization: `Bearer ${apiKey}` };
     const jobs = await fetch(`http://localhost:${port}/api/v1/jobs`, { headers });
