@@ -4,10 +4,12 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import type { Statement } from './statement.js';
+import { serversOf, writingClient } from './writing-client.js';
 
 const { types } = pg;
 
 export interface DatabaseOptions {
+  /** May name several servers, of which one takes writes: `postgresql://user:password@one:5432,two:5432/database`. */
   readonly url: string;
   /** Role every statement runs as; never an owner of tables, so row-level security binds it. */
   readonly role: string;
@@ -80,9 +82,10 @@ export class Database {
 
   constructor(options: DatabaseOptions) {
     this.#role = options.role;
+    const servers = serversOf(options.url);
     this.#source = new DataSource({
       type: 'postgres',
-      url: options.url,
+      url: servers[0],
       applicationName: options.applicationName,
       poolSize: options.maxConnections,
       installExtensions: false,
@@ -90,6 +93,7 @@ export class Database {
       // Losing an idle connection is ordinary: the pool drops it and the next call opens another.
       poolErrorHandler: () => undefined,
       extra: {
+        Client: writingClient(servers),
         // BEGIN, the statement and COMMIT leave in one flight instead of three round trips.
         pipeline: true,
         // A machine that vanishes says nothing: who waits for it would do so for a quarter of an hour, and longer where
@@ -97,9 +101,6 @@ export class Database {
         query_timeout: ANSWER_TIMEOUT_MS,
         keepAlive: true,
         keepAliveInitialDelayMillis: 10_000,
-        // From the first moment: a server that goes down may end a connection in the packet that opens it, and without
-        // a listener the event itself would end the process. Whoever waits for a statement hears of the loss anyway.
-        onConnect: (client: pg.PoolClient) => void client.on('error', () => undefined),
         options: [
           `-c role=${options.role}`,
           `-c statement_timeout=${STATEMENT_TIMEOUT_MS}`,
