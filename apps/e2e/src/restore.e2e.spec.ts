@@ -1,11 +1,10 @@
 /** The database is lost and comes back as a backup had it, while NATS and the clients remember more than it does. */
 import { execFile } from 'node:child_process';
-import { chown, rm, stat, writeFile } from 'node:fs/promises';
-import { join } from 'node:path';
+import { rm } from 'node:fs/promises';
 import { promisify } from 'node:util';
 
 import { parseCursor } from '@spooled/contracts';
-import { eventually, onCleanUp } from '@spooled/testing';
+import { baseBackup, eventually, onCleanUp } from '@spooled/testing';
 import pg from 'pg';
 
 import type { Client } from './harness/client.js';
@@ -37,7 +36,7 @@ describe('a restore', () => {
     const fleet = new Fleet({ client, ledger, queue: 'restore', producers: 4 });
     await eventually(() => expect(ledger.completedCount).toBeGreaterThan(100));
     const kept = [...ledger.acknowledged];
-    await backUp();
+    await baseBackup(world.postgres, backup);
     // Asked for after the backup was complete: what was on its way meanwhile may or may not be in it.
     const lost = await Promise.all(Array.from({ length: 20 }, () => client.enqueue('restore')));
     const atBackup = ledger.acknowledged.size;
@@ -146,28 +145,6 @@ describe('a restore', () => {
     }
   }
 
-  /** A base backup, as pg_basebackup takes one, of a server that works on; the embedded PostgreSQL comes without it. */
-  async function backUp(): Promise<void> {
-    const { dir } = world.postgres;
-    await asOwner(async (owner) => {
-      await owner.query(`select pg_backup_start('test', fast => true)`);
-      // Files that vanish meanwhile are as good as copied: the write-ahead log repeats what became of them.
-      await run('cp', ['-a', dir, backup]).catch((error: Error & { stderr: string }) => {
-        const problems = error.stderr.trim().split('\n');
-        if (!problems.every((line) => /No such file/.test(line))) throw error;
-      });
-      const { rows } = await owner.query<{ labelfile: string }>(
-        'select labelfile from pg_backup_stop(wait_for_archive => false)',
-      );
-      await run('cp', ['-a', join(dir, 'pg_wal'), backup]);
-      const label = join(backup, 'backup_label');
-      await writeFile(label, rows[0]?.labelfile ?? '');
-      const { uid, gid } = await stat(backup);
-      await chown(label, uid, gid);
-      await rm(join(backup, 'postmaster.pid'));
-    });
-  }
-
   /** The server's files are replaced by the backup's, and the epoch by a new one. */
   async function restore(): Promise<void> {
     const { postgres } = world;
@@ -175,17 +152,10 @@ describe('a restore', () => {
     await rm(postgres.dir, { recursive: true });
     await run('cp', ['-a', backup, postgres.dir]);
     await postgres.start();
-    await asOwner((owner) => owner.query('select events.renew_epoch()'));
-  }
-
-  async function asOwner(act: (owner: pg.Client) => Promise<unknown>): Promise<void> {
     const owner = new pg.Client({ connectionString: world.databaseUrl });
     await owner.connect();
-    try {
-      await act(owner);
-    } finally {
-      await owner.end();
-    }
+    await owner.query('select events.renew_epoch()');
+    await owner.end();
   }
 });
 

@@ -1,4 +1,4 @@
-/** A network between a client and a host that can be cut, go silent, or break by itself again and again. */
+/** A network between a client and a host that can be cut, go silent, lead elsewhere, or break by itself again and again. */
 import { connect, createServer, type AddressInfo, type Socket } from 'node:net';
 
 import { onCleanUp } from '@spooled/testing';
@@ -6,7 +6,9 @@ import { onCleanUp } from '@spooled/testing';
 export class FrayedLine {
   /** Connections so far. */
   connectionCount = 0;
-  private readonly sockets = new Set<Socket>();
+  /** Of clients, and their other ends at the host. */
+  private readonly sockets = new Map<Socket, Socket>();
+  private readonly stranded = new WeakSet<Socket>();
   /** After how many bytes to the client the next connection breaks; Infinity = never. */
   private bytesUntilBreak: () => number = () => Infinity;
   private isDown = false;
@@ -14,8 +16,8 @@ export class FrayedLine {
 
   static async to(base: string): Promise<FrayedLine> {
     const line = new FrayedLine();
-    const { port } = new URL(base);
-    const server = createServer((client) => line.join(client, connect(Number(port), '127.0.0.1')));
+    line.leadTo(base);
+    const server = createServer((client) => line.join(client, connect(line.target, '127.0.0.1')));
     await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
     line.port = (server.address() as AddressInfo).port;
     onCleanUp(() => {
@@ -25,10 +27,16 @@ export class FrayedLine {
     return line;
   }
 
-  private port = 0;
+  port = 0;
+  private target = 0;
 
   get url(): string {
     return `http://127.0.0.1:${this.port}`;
+  }
+
+  /** From now on connections lead to another host on this machine. */
+  leadTo(base: string): void {
+    this.target = Number(new URL(base).port);
   }
 
   /** Every connection breaks after a number of bytes between the two, also within a message; the same for each seed. */
@@ -49,7 +57,7 @@ export class FrayedLine {
 
   /** Every connection ends at once; the next ones hold. */
   cut(): void {
-    for (const socket of this.sockets) socket.destroy();
+    for (const client of this.sockets.keys()) client.destroy();
   }
 
   /** Until `mend` nobody gets through. */
@@ -63,20 +71,26 @@ export class FrayedLine {
     this.isSilent = true;
   }
 
+  /** The machine at the other end vanishes: every connection there is stays open and hears nothing any more. */
+  strand(): void {
+    for (const [client, host] of this.sockets) {
+      this.stranded.add(client);
+      host.destroy();
+    }
+  }
+
   private join(client: Socket, host: Socket): void {
     this.connectionCount += 1;
     let bytesLeft = this.bytesUntilBreak();
-    for (const [socket, other] of [
-      [client, host],
-      [host, client],
-    ] as const) {
-      this.sockets.add(socket);
-      socket.on('error', () => socket.destroy());
-      socket.on('close', () => {
-        this.sockets.delete(socket);
-        other.destroy();
-      });
-    }
+    this.sockets.set(client, host);
+    for (const socket of [client, host]) socket.on('error', () => socket.destroy());
+    client.on('close', () => {
+      this.sockets.delete(client);
+      host.destroy();
+    });
+    host.on('close', () => {
+      if (!this.stranded.has(client)) client.destroy();
+    });
     if (this.isDown) client.destroy();
     client.pipe(host);
     host.on('data', (chunk: Buffer) => {

@@ -11,6 +11,7 @@ import {
 } from '@spooled/testing';
 
 import { Client } from './client.js';
+import { DatabasePair } from './database-pair.js';
 import { adminKey, Host, root, type HostKind } from './host.js';
 
 export const jwtSecret = 'e2e-secret-e2e-secret-e2e-secret-e2e-secret';
@@ -18,6 +19,8 @@ export const jwtSecret = 'e2e-secret-e2e-secret-e2e-secret-e2e-secret';
 export interface WorldOptions {
   /** A PostgreSQL that can be stopped, and forgets nothing when it is. Default: a database on the run's shared one. */
   hasOwnPostgres?: boolean;
+  /** A PostgreSQL of its own that has a streaming, synchronous standby. */
+  hasStandby?: boolean;
   /** Three nats-servers that keep the stream together. Default: one. */
   hasNatsCluster?: boolean;
   /** Processes of each service. Default 1. */
@@ -36,11 +39,12 @@ export interface Organization {
 export class World {
   static async start(kind: HostKind, options: WorldOptions = {}): Promise<World> {
     const [postgres, natsServers] = await Promise.all([
-      options.hasOwnPostgres ? migratedPostgres() : undefined,
+      options.hasOwnPostgres || options.hasStandby ? migratedPostgres() : undefined,
       options.hasNatsCluster ? natsCluster() : natsServer().then((server) => [server]),
     ]);
     const database = postgres ? undefined : await testDatabase();
-    const databaseUrl = postgres?.url ?? database?.url ?? '';
+    const pair = postgres && options.hasStandby ? await DatabasePair.of(postgres) : undefined;
+    const databaseUrl = pair?.url ?? postgres?.url ?? database?.url ?? '';
     const env = {
       DATABASE_URL: databaseUrl,
       NATS_URL: natsServers.map(({ url }) => url).join(),
@@ -55,7 +59,7 @@ export class World {
     };
     const host = await Host.start(kind, env, options.replicas);
     host.secrets.add(jwtSecret);
-    return new World(host, natsServers, databaseUrl, postgres, database);
+    return new World(host, natsServers, databaseUrl, postgres, database, pair);
   }
 
   private constructor(
@@ -64,6 +68,7 @@ export class World {
     readonly databaseUrl: string,
     private readonly ownPostgres: PostgresServer | undefined,
     private readonly database: TestDatabase | undefined,
+    private readonly pair: DatabasePair | undefined,
   ) {}
 
   /** @throws unless the host stops cleanly and reported no bug while it ran. */
@@ -73,6 +78,7 @@ export class World {
     } finally {
       await Promise.all(this.natsServers.map((server) => server.kill()));
       await this.ownPostgres?.stop('immediate');
+      await this.pair?.standby.stop('immediate');
       await this.database?.drop();
     }
   }
@@ -87,6 +93,11 @@ export class World {
   get postgres(): PostgresServer {
     if (this.ownPostgres === undefined) throw new Error('start the world with hasOwnPostgres');
     return this.ownPostgres;
+  }
+
+  get databasePair(): DatabasePair {
+    if (this.pair === undefined) throw new Error('start the world with hasStandby');
+    return this.pair;
   }
 
   /** On the enterprise plan, and without a rate limit that would get in a story's way. */

@@ -92,7 +92,8 @@ export class PostgresServer {
         name: 'PostgreSQL',
         command: binaries.postgres,
         args: ['-D', dir, '-p', String(this.port), ...settingsArgs(this.options.settings)],
-        readyLine: /database system is ready to accept connections/,
+        // Read-only ones, if it is a standby.
+        readyLine: /database system is ready to accept (read-only )?connections/,
         // Long enough to replay a full max_wal_size after a crash.
         readyTimeoutMs: 60_000,
         stopSignal: 'SIGINT',

@@ -4,10 +4,12 @@ import type { Socket } from 'node:net';
 import pg from 'pg';
 import { DataSource } from 'typeorm';
 import type { Statement } from './statement.js';
+import { serversOf, writingClient } from './writing-client.js';
 
 const { types } = pg;
 
 export interface DatabaseOptions {
+  /** May name several servers, of which one takes writes: `postgresql://user:password@one:5432,two:5432/database`. */
   readonly url: string;
   /** Role every statement runs as; never an owner of tables, so row-level security binds it. */
   readonly role: string;
@@ -62,6 +64,13 @@ const TRANSACTION_SPAN = {
 } as const;
 const MAX_NAMES = 20;
 
+const STATEMENT_TIMEOUT_MS = 15_000;
+/**
+ * Longer than PostgreSQL itself lets a statement run, so that it ends what only the network or a synchronous standby
+ * holds up. Also longer than the pool keeps an idle connection: of those that went silent none is tried after it.
+ */
+const ANSWER_TIMEOUT_MS = STATEMENT_TIMEOUT_MS + 5000;
+
 /** Of a transaction that others keep deadlocking with. */
 const MAX_ATTEMPTS = 3;
 
@@ -73,9 +82,10 @@ export class Database {
 
   constructor(options: DatabaseOptions) {
     this.#role = options.role;
+    const servers = serversOf(options.url);
     this.#source = new DataSource({
       type: 'postgres',
-      url: options.url,
+      url: servers[0],
       applicationName: options.applicationName,
       poolSize: options.maxConnections,
       installExtensions: false,
@@ -83,15 +93,17 @@ export class Database {
       // Losing an idle connection is ordinary: the pool drops it and the next call opens another.
       poolErrorHandler: () => undefined,
       extra: {
+        Client: writingClient(servers),
         // BEGIN, the statement and COMMIT leave in one flight instead of three round trips.
         pipeline: true,
+        // A machine that vanishes says nothing: who waits for it would do so for a quarter of an hour, and longer where
+        // nothing is on its way to it. Probed after ten idle seconds, it is given up ten seconds later.
+        query_timeout: ANSWER_TIMEOUT_MS,
         keepAlive: true,
-        // From the first moment: a server that goes down may end a connection in the packet that opens it, and without
-        // a listener the event itself would end the process. Whoever waits for a statement hears of the loss anyway.
-        onConnect: (client: pg.PoolClient) => void client.on('error', () => undefined),
+        keepAliveInitialDelayMillis: 10_000,
         options: [
           `-c role=${options.role}`,
-          '-c statement_timeout=15000',
+          `-c statement_timeout=${STATEMENT_TIMEOUT_MS}`,
           '-c lock_timeout=10000',
           '-c idle_in_transaction_session_timeout=20000',
           // Compiling a statement takes longer than any of ours takes to run.
@@ -191,6 +203,8 @@ export class Database {
       return result;
     } catch (error) {
       broken = await unit.rollback();
+      // It takes no writes any more, as around a switchover: the address may lead to another server by now.
+      if (sqlState(error) === READ_ONLY) broken ??= error as Error;
       throw translate(error);
     } finally {
       client.release(broken);
@@ -250,13 +264,20 @@ class UnitOfWork implements Transaction {
     const flight = holdFlight(this.#client);
     this.#beforeCommit.sort((a, b) => a.order - b.order);
     for (const { run } of this.#beforeCommit) run();
+    let isOnStandby = true;
+    const heed = ({ routine }: { readonly routine?: string | undefined }): void => {
+      if (routine === SYNCHRONOUS_WAIT) isOnStandby = false;
+    };
+    this.#client.on('notice', heed);
     const committing = this.#client.query('commit');
     flight.depart();
     // The first failure is the reason; the statements after it only say that the transaction is aborted.
     const outcomes = await Promise.allSettled([...this.#inFlight, committing]);
+    this.#client.off('notice', heed);
     const failed = outcomes.find((outcome) => outcome.status === 'rejected');
     if (failed !== undefined) throw failed.reason;
     if ((await committing).command !== 'COMMIT') throw new Error('the transaction was rolled back');
+    if (!isOnStandby) throw unavailable(new Error('somebody cancelled the wait for the standby'));
   }
 
   committed(): void {
@@ -316,8 +337,17 @@ function scopeOf(organizations: readonly string[]): string {
   return `begin; select set_config('app.orgs', '{${organizations.join(',')}}', true)`;
 }
 
-/** SQLSTATE classes and codes that mean "not now": connection, resources, operator intervention, time-outs. */
-const AWAY = /^(08|53|57P|25P03|58)/;
+/** SQLSTATE of a write where there may be none, as on a standby. */
+const READ_ONLY = '25006';
+
+/**
+ * Where the only warning comes from that makes of a COMMIT less than it says: the wait for the synchronous standby was
+ * cancelled, and the transaction is on this server alone.
+ */
+const SYNCHRONOUS_WAIT = 'SyncRepWaitForLSN';
+
+/** SQLSTATE classes and codes that mean "not now": connection, resources, operator intervention, time-outs, a standby. */
+const AWAY = /^(08|53|57P|25P03|25006|58)/;
 
 function translate(error: unknown): Error {
   if (error instanceof AppError) return error;

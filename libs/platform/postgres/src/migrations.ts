@@ -1,4 +1,5 @@
 import { DataSource, type MigrationInterface, type QueryRunner } from 'typeorm';
+import { serversOf, writingClient } from './writing-client.js';
 
 /** A forward-only change of the schema, run once, in a transaction of its own. */
 export interface Migration {
@@ -9,9 +10,11 @@ export interface Migration {
 
 /** Runs what has not run yet, in order, as the owner of the schemas. Several callers at once wait for each other. */
 export async function runMigrations(url: string, migrations: readonly Migration[]): Promise<void> {
+  const servers = serversOf(url);
   const source = new DataSource({
     type: 'postgres',
-    url,
+    url: servers[0],
+    extra: { Client: writingClient(servers) },
     applicationName: 'spooled-migrate',
     installExtensions: false,
     migrationsTableName: 'spooled_migrations',
@@ -19,7 +22,7 @@ export async function runMigrations(url: string, migrations: readonly Migration[
     migrationsTransactionMode: 'each',
     poolSize: 2,
   });
-  await source.initialize();
+  await initialize(source, servers.length);
   try {
     const lock = source.createQueryRunner();
     await lock.query('select pg_advisory_lock($1)', [MIGRATION_LOCK]);
@@ -31,6 +34,16 @@ export async function runMigrations(url: string, migrations: readonly Migration[
     }
   } finally {
     await source.destroy();
+  }
+}
+
+/** Each attempt asks the next server. */
+async function initialize(source: DataSource, attempts: number): Promise<void> {
+  try {
+    await source.initialize();
+  } catch (error) {
+    if (attempts === 1) throw error;
+    await initialize(source, attempts - 1);
   }
 }
 

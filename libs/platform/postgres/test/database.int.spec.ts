@@ -136,8 +136,8 @@ describe('a transaction', () => {
   });
 });
 
-async function withClient<T>(work: (client: pg.Client) => Promise<T>): Promise<T> {
-  const client = new pg.Client({ connectionString: url });
+async function withClient<T>(work: (client: pg.Client) => Promise<T>, at = url): Promise<T> {
+  const client = new pg.Client({ connectionString: at });
   await client.connect();
   try {
     return await work(client);
@@ -190,12 +190,73 @@ describe('a database that goes away', () => {
     }
   });
 
+  it('is one that has become a standby: nothing is written there, and its connections are not kept', async () => {
+    const { url: at } = await testDatabase({ isEmpty: true });
+    await runMigrations(at, [{ name: '0001-notes', up: schema }]);
+    const own = open(at);
+    const id = randomUUID();
+    await withClient(async (owner) => {
+      const setting = `alter database ${owner.database} set default_transaction_read_only`;
+      await owner.query(`${setting} = on`);
+      await expect(own.query([id], insert, [id, '1'])).rejects.toMatchObject({
+        code: 'SERVICE_UNAVAILABLE',
+      });
+      await owner.query(`${setting} = off`);
+      // A session keeps what was set when it began: this is another one.
+      await own.query([id], insert, [id, '1']);
+    }, at).finally(() => own.close());
+  });
+
   it('may be away from the start', async () => {
     const own = open('postgres://nobody@127.0.0.1:1/none');
     await expect(own.query([], count)).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
     expect(await own.ping()).toBe(false);
     await own.close();
   });
+});
+
+describe('a commit that waits for a standby', () => {
+  let own: Database;
+  let owner: pg.Client;
+
+  beforeAll(async () => {
+    const server = await postgresServer({ isDurable: true });
+    await runMigrations(server.url, [{ name: '0001-notes', up: schema }]);
+    owner = new pg.Client({ connectionString: server.url });
+    await owner.connect();
+    await owner.query(`alter system set synchronous_standby_names = 'nobody'`);
+    await owner.query('select pg_reload_conf()');
+    own = open(server.url);
+  });
+  afterAll(async () => {
+    await own?.close();
+    await owner?.end();
+  });
+
+  it.each(['pg_cancel_backend', 'pg_terminate_backend'])(
+    'is not taken for done when %s ends the wait',
+    async (end) => {
+      const id = randomUUID();
+      let hasRun = false;
+      const waiting = own.transaction([id], async (transaction) => {
+        transaction.afterCommit(() => {
+          hasRun = true;
+        });
+        await transaction.query(insert, [id, '1']);
+      });
+      waiting.catch(() => undefined);
+      await eventually(async () => {
+        const { rowCount } = await owner.query(
+          `select ${end}(pid) from pg_stat_activity where wait_event = 'SyncRep'`,
+        );
+        return rowCount === 1;
+      });
+      await expect(waiting).rejects.toMatchObject({ code: 'SERVICE_UNAVAILABLE' });
+      expect(hasRun).toBe(false);
+      // It is there all the same: who asks again may get two.
+      expect(await own.query([id], read)).toHaveLength(1);
+    },
+  );
 });
 
 describe('migrations', () => {

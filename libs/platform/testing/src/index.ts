@@ -1,8 +1,11 @@
+export { baseBackup } from './base-backup.js';
 export { chromium } from './browser.js';
 export { eventually, type EventuallyOptions } from './eventually.js';
 export { natsCluster, natsServer, sharedNatsUrl } from './nats.js';
 export {
   postgresServer,
+  promote,
+  standbyOf,
   testDatabase,
   type TestDatabase,
   type TestDatabaseOptions,
