@@ -313,7 +313,7 @@ const GENERIC_PLANS = 'set local plan_cache_mode = force_generic_plan';
 function scopeOf(organizations: readonly string[]): string {
   // A uuid cannot hold a quote, so writing the list into the text is safe once each one is checked.
   for (const id of organizations) if (!isUuid(id)) throw new Error('not an organization id');
-  return `begin; select set_config('app.orgs', '{${organizations.join(',')}}', true)`;
+  return `begin; set local app.orgs = '{${organizations.join(',')}}'`;
 }
 
 /** SQLSTATE classes and codes that mean "not now": connection, resources, operator intervention, time-outs. */
