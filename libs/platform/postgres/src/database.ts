@@ -16,6 +16,8 @@ export interface DatabaseOptions {
   readonly applicationName: string;
   /** Further settings of every connection, such as those of the planner. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Calls of several organizations never share a transaction. @default false */
+  readonly isByOrganization?: boolean;
 }
 
 /** What a unit of work may do inside its transaction. */
@@ -67,11 +69,13 @@ const MAX_ATTEMPTS = 3;
 
 /** A room's door to Postgres: scoped transactions on a pool that TypeORM owns. */
 export class Database {
+  readonly isByOrganization: boolean;
   readonly #source: DataSource;
   readonly #role: string;
   #opening: Promise<unknown> | undefined;
 
   constructor(options: DatabaseOptions) {
+    this.isByOrganization = options.isByOrganization ?? false;
     this.#role = options.role;
     this.#source = new DataSource({
       type: 'postgres',
