@@ -108,8 +108,6 @@ interface Use {
   /** How far it reaches into distributed tables; none: it does not. */
   readonly reach: Reach | 'none';
   readonly tables: readonly string[];
-  /** Tables that are read or written for more organizations than `reach` would have. */
-  readonly far: readonly string[];
 }
 
 async function useOf(text: string): Promise<Use> {
@@ -129,7 +127,6 @@ async function useOf(text: string): Promise<Use> {
   return {
     reach: reach ?? 'none',
     tables,
-    far: cut.filter((access) => access.reach !== 'one').map(({ table }) => table),
   };
 }
 

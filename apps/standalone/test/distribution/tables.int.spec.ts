@@ -184,6 +184,11 @@ describe('the script', () => {
     }
     expect(statements.filter((each) => each.startsWith('select'))).toHaveLength(placed.size);
     expect(await distributeTables(url, own)).toEqual([]);
+    // One that a later migration makes belongs beside the others, wherever its name is in the alphabet.
+    await client.query(`create table audit.another (organization_id uuid primary key)`);
+    expect(await distributeTables(url, own)).toEqual([
+      `select create_distributed_table('audit.another', 'organization_id', colocate_with => 'audit.entry')`,
+    ]);
   });
 
   it('leaves the policies what they were, without subqueries', async () => {

@@ -11,10 +11,10 @@ export interface Distribution {
 }
 
 interface Table {
-  readonly oid: number;
+  readonly oid: string;
   readonly name: string;
   readonly has_column: boolean;
-  readonly refers_to: readonly number[];
+  readonly refers_to: readonly string[];
   /** How it is placed already, `distributed` or `reference`; null: not at all. */
   readonly placed: string | null;
 }
@@ -109,9 +109,9 @@ async function tablesOf(client: pg.Client, column: string, isCluster: boolean): 
   const placed = `(select case p.partmethod when 'n' then 'reference' else 'distributed' end
     from pg_dist_partition p where p.logicalrelid = c.oid)`;
   const { rows } = await client.query<Table>(
-    `select c.oid::int, quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
+    `select c.oid::text, quote_ident(n.nspname) || '.' || quote_ident(c.relname) as name,
        exists (select from pg_attribute where attrelid = c.oid and attname = $1 and not attisdropped) as has_column,
-       array(select confrelid::int from pg_constraint
+       array(select confrelid::text from pg_constraint
          where conrelid = c.oid and contype = 'f' and confrelid <> c.oid) as refers_to,
        ${isCluster ? placed : 'null'} as placed
      from pg_class c join pg_namespace n on n.oid = c.relnamespace
@@ -138,24 +138,25 @@ function placements(
   for (const { name, has_column: hasColumn } of cut)
     if (!hasColumn)
       throw new Error(`The table ${name} has no ${column}, and no list says where it belongs.`);
-  const [anchor, ...others] = inOrder(cut);
+  const ordered = inOrder(cut);
+  // What was distributed before keeps the new tables beside it.
+  const anchor = ordered.find(({ placed }) => placed === 'distributed') ?? ordered[0];
   return [
-    ...inOrder(whole).map((table) => ({
-      table,
-      as: 'reference',
-      call: `create_reference_table('${table.name}')`,
-    })),
-    ...[anchor, ...others].flatMap((table) => {
-      if (table === undefined) return [];
+    ...inOrder(whole).flatMap((table) =>
+      place(table, 'reference', `create_reference_table('${table.name}')`),
+    ),
+    ...ordered.flatMap((table) => {
       const beside = table === anchor ? 'none' : anchor?.name;
       const call = `create_distributed_table('${table.name}', '${column}', colocate_with => '${beside}')`;
-      return [{ table, as: 'distributed', call }];
+      return place(table, 'distributed', call);
     }),
-  ].flatMap(({ table: { name, placed }, as, call }) => {
-    if (placed !== null && placed !== as)
-      throw new Error(`The table ${name} is a ${placed} table already and should be a ${as} one.`);
-    return placed === null ? [`select ${call}`] : [];
-  });
+  ];
+}
+
+function place({ name, placed }: Table, as: string, call: string): string[] {
+  if (placed === as) return [];
+  if (placed === null) return [`select ${call}`];
+  throw new Error(`The table ${name} is a ${placed} table already and should be a ${as} one.`);
 }
 
 function inOrder(tables: readonly Table[]): Table[] {
