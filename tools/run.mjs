@@ -20,6 +20,7 @@ const targets = {
   conformance: 'tools/conformance/main.mjs',
   k8s: 'tools/k8s/main.mjs',
   demo: 'tools/demo/main.mjs',
+  distribute: 'tools/distribute.mjs',
   screenshots: 'tools/screenshots.mjs',
 };
 
@@ -33,8 +34,8 @@ try {
   // The first looks at a server that runs already, the second at files.
   if (task !== 'conformance' && task !== 'k8s') {
     build();
-    // These use a server that runs already.
-    if (task !== 'demo' && task !== 'screenshots') await ensureNatsServer();
+    // These use a server that runs already, or none.
+    if (!['demo', 'distribute', 'screenshots'].includes(task)) await ensureNatsServer();
   }
   process.exitCode = task === 'test' ? await runTests(args) : await runTarget(targets[task], args);
 } catch (error) {

@@ -23,6 +23,15 @@ export async function benchEnqueue(environment, report) {
     ['grouping off', on.rate / off.rate, 4],
     ['raw pg', on.rate / raw.rate, 1.5],
   ]);
+  for (const organizations of [8, 64]) {
+    const together = await httpEnqueue(environment, {}, 1, organizations);
+    report(`HTTP enqueue, 64 connections, ${organizations} organizations`, together);
+    const settings = { GROUP_COMMIT_BY_ORGANIZATION: 'true' };
+    const apart = await httpEnqueue(environment, settings, 1, organizations);
+    report('the same, a transaction for each organization', apart, [
+      ['together', apart.rate / together.rate, 0.3],
+    ]);
+  }
   const silent = await httpEnqueue(environment, { BENCH_EVENTS: 'off' });
   report('HTTP enqueue, event log and publishing off', silent, [
     ['on / off', on.rate / silent.rate, 0.85],
@@ -33,11 +42,13 @@ export async function benchEnqueue(environment, report) {
   ]);
 }
 
-export async function httpEnqueue(environment, settings, perCall = 1) {
+export async function httpEnqueue(environment, settings, perCall = 1, organizations = 1) {
   const server = await startServer(environment, settings);
   try {
-    const { key } = await createOrganization(server, `bench-${uuidv7()}`);
-    const request =
+    const keys = [];
+    for (let n = 0; n < organizations; n += 1)
+      keys.push((await createOrganization(server, `bench-${uuidv7()}`)).key);
+    const requests = keys.map((key) =>
       perCall === 1
         ? jsonRequest({
             path: '/api/v1/jobs',
@@ -51,8 +62,14 @@ export async function httpEnqueue(environment, settings, perCall = 1) {
               queue_name: 'emails',
               jobs: Array.from({ length: perCall }, () => ({ payload: PAYLOAD })),
             },
-          });
-    const load = { port: server.port, connections: perCall === 1 ? 64 : 8, next: () => request };
+          }),
+    );
+    let sent = 0;
+    const load = {
+      port: server.port,
+      connections: perCall === 1 ? 64 : 8,
+      next: () => requests[sent++ % requests.length],
+    };
     await httpLoad({ ...load, seconds: 2 });
     const result = await httpLoad({ ...load, seconds: SECONDS });
     return { ...result, rate: result.rate * perCall };

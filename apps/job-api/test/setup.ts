@@ -102,6 +102,7 @@ export class World {
       LEASE_REAP_INTERVAL_MS: '60000',
       WORKER_LEASE_DURATION_SECS: '',
       GROUP_COMMIT_MAX_ROWS: '',
+      GROUP_COMMIT_BY_ORGANIZATION: '',
       ...environment,
     });
     this.context = await NestFactory.createApplicationContext(AppModule, {

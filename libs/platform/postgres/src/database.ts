@@ -18,6 +18,8 @@ export interface DatabaseOptions {
   readonly applicationName: string;
   /** Further settings of every connection, such as those of the planner. */
   readonly settings?: Readonly<Record<string, string>> | undefined;
+  /** Calls of several organizations never share a transaction. @default false */
+  readonly isByOrganization?: boolean;
 }
 
 /** What a unit of work may do inside its transaction. */
@@ -76,11 +78,13 @@ const MAX_ATTEMPTS = 3;
 
 /** A room's door to Postgres: scoped transactions on a pool that TypeORM owns. */
 export class Database {
+  readonly isByOrganization: boolean;
   readonly #source: DataSource;
   readonly #role: string;
   #opening: Promise<unknown> | undefined;
 
   constructor(options: DatabaseOptions) {
+    this.isByOrganization = options.isByOrganization ?? false;
     this.#role = options.role;
     const servers = serversOf(options.url);
     this.#source = new DataSource({
@@ -334,7 +338,7 @@ const GENERIC_PLANS = 'set local plan_cache_mode = force_generic_plan';
 function scopeOf(organizations: readonly string[]): string {
   // A uuid cannot hold a quote, so writing the list into the text is safe once each one is checked.
   for (const id of organizations) if (!isUuid(id)) throw new Error('not an organization id');
-  return `begin; select set_config('app.orgs', '{${organizations.join(',')}}', true)`;
+  return `begin; set local app.orgs = '{${organizations.join(',')}}'`;
 }
 
 /** SQLSTATE of a write where there may be none, as on a standby. */

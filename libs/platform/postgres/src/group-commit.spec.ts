@@ -14,6 +14,7 @@ const item = (value: number, organizationId = 'org'): Item => ({ organizationId,
 class FakeDatabase {
   readonly commits: { organizations: readonly string[]; release: () => void }[] = [];
   isHeld = true;
+  isByOrganization = false;
 
   async transaction<T>(
     organizations: readonly string[],
@@ -194,6 +195,57 @@ describe('a group commit', () => {
     database.commits[0]!.release();
     expect(await Promise.all([first, ...waiting])).toEqual([2, 4, 6, 8]);
     expect(await lane.submit(item(6))).toBe(12);
+  });
+
+  describe('of one organization', () => {
+    function setupByOrganization(options: Partial<GroupCommitOptions> = {}) {
+      const own = setup(options);
+      own.database.isByOrganization = true;
+      return own;
+    }
+
+    it('takes no call of another one along', async () => {
+      const { database, group, lane, organizationOf, run, batches } = setupByOrganization();
+      database.isHeld = false;
+      const other = group.lane<Item, number>({ name: 'test.other', organizationOf, run });
+      const answers = await Promise.all([
+        ...[1, 2, 3, 4].map((value) => lane.submit(item(value, value % 2 === 0 ? 'a' : 'b'))),
+        other.submit(item(5, 'a')),
+      ]);
+      expect(answers).toEqual([2, 4, 6, 8, 10]);
+      expect(database.commits.map(({ organizations }) => organizations)).toEqual([['b'], ['a']]);
+      expect(batches).toEqual([[1, 3], [2, 4], [5]]);
+    });
+
+    it('gathers what comes meanwhile, and lets organizations take turns', async () => {
+      const { database, lane } = setupByOrganization({ maxInFlight: 1, maxRows: 2 });
+      const first = ['a', 'b'].map((each) => lane.submit(item(1, each)));
+      await eventually(() => database.commits.length === 2);
+      const later = [1, 2, 3, 4].flatMap((value) =>
+        ['a', 'b'].map((each) => lane.submit(item(value, each))),
+      );
+      await turn();
+      expect(database.commits).toHaveLength(2);
+      database.isHeld = false;
+      for (const { release } of database.commits) release();
+      await Promise.all([...first, ...later]);
+      const served = database.commits.map(({ organizations }) => organizations[0]);
+      expect(served).toHaveLength(6);
+      expect(served.slice(2, 4).sort()).toEqual(['a', 'b']);
+    });
+
+    it('has a few transactions under way, however many organizations wait', async () => {
+      const { database, lane } = setupByOrganization();
+      const names = Array.from({ length: 50 }, (_, n) => `org-${n}`);
+      const answers = names.map((name) => lane.submit(item(1, name)));
+      await eventually(() => database.commits.length === 5);
+      for (let n = 0; n < 5; n += 1) await turn();
+      expect(database.commits).toHaveLength(5);
+      database.isHeld = false;
+      for (const { release } of database.commits) release();
+      await Promise.all(answers);
+      expect(database.commits.map(({ organizations }) => organizations[0])).toEqual(names);
+    });
   });
 
   it('tells how large its groups are', async () => {

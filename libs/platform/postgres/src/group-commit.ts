@@ -15,7 +15,7 @@ export interface GroupCommitOptions {
   readonly metrics: Metrics;
   /** Rows of one kind of call in one transaction. @default 500 */
   readonly maxRows?: number;
-  /** Transactions under way at once. @default 2 */
+  /** Transactions under way at once; of one organization, where each serves one. @default 2 */
   readonly maxInFlight?: number;
   /** Callers of one kind waiting before further ones are refused with 429. @default 5000 */
   readonly maxWaiting?: number;
@@ -44,13 +44,18 @@ export interface Lane<I, O> {
  * Group commit: calls that arrive while a transaction is under way share the next one, whatever their kind. Each kind
  * has a lane; a transaction takes what waits in all of them, in the order in which the lanes were made, and sends their
  * statements in one flight. There is no timer: an idle system commits a single call at once, a busy one grows its
- * groups by itself. Every caller still waits for its own durable commit.
+ * groups by itself. Every caller still waits for its own durable commit. Where transactions serve one organization each
+ * (ADR 29), only its calls share one; organizations take turns.
  */
 export class GroupCommit {
   readonly #options: Required<GroupCommitOptions>;
   readonly #rows;
   readonly #lanes: Queue[] = [];
-  #inFlight = 0;
+  /** Whose calls wait: organizations, in the order of their turns; or everybody's, as one. */
+  readonly #turns = new Set<string>();
+  /** Transactions under way, by whose they are. */
+  readonly #inFlight = new Map<string, number>();
+  #flights = 0;
   #isScheduled = false;
 
   constructor(options: GroupCommitOptions) {
@@ -68,34 +73,63 @@ export class GroupCommit {
     this.#lanes.push(queue);
     return {
       submit: (item) => {
-        const answer = queue.add(item);
+        const whose = this.#isByOrganization ? options.organizationOf(item) : EVERYBODY;
+        const answer = queue.add(whose, item);
+        this.#turns.add(whose);
         this.#schedule();
         return answer;
       },
     };
   }
 
+  get #isByOrganization(): boolean {
+    return this.#options.database.isByOrganization;
+  }
+
   /** Departs at the end of this turn of the event loop, so that requests read from sockets together travel together. */
   #schedule(): void {
-    if (this.#isScheduled || this.#inFlight >= this.#options.maxInFlight) return;
+    if (this.#isScheduled || this.#next() === undefined) return;
     this.#isScheduled = true;
     setImmediate(() => {
       this.#isScheduled = false;
-      const batches = this.#lanes.flatMap((lane) => lane.take(this.#options.maxRows));
-      if (batches.length > 0) void this.#depart(batches);
+      const whose = this.#next();
+      if (whose === undefined) return;
+      const batches = this.#lanes.flatMap((lane) => lane.take(whose, this.#options.maxRows));
+      // Who has more waiting comes after the others.
+      this.#turns.delete(whose);
+      if (this.#lanes.some((lane) => lane.holds(whose))) this.#turns.add(whose);
+      if (batches.length > 0) void this.#depart(whose, batches);
+      this.#schedule();
     });
   }
 
-  async #depart(batches: readonly Batch[]): Promise<void> {
-    this.#inFlight += 1;
-    if (this.#lanes.some(({ isEmpty }) => !isEmpty)) this.#schedule();
+  /** Whose calls may depart now. */
+  #next(): string | undefined {
+    const { maxInFlight } = this.#options;
+    const maxFlights = this.#isByOrganization ? Math.max(MAX_FLIGHTS, maxInFlight) : maxInFlight;
+    if (this.#flights >= maxFlights) return undefined;
+    for (const whose of this.#turns) {
+      if ((this.#inFlight.get(whose) ?? 0) < maxInFlight) return whose;
+    }
+    return undefined;
+  }
+
+  async #depart(whose: string, batches: readonly Batch[]): Promise<void> {
+    this.#count(whose, 1);
     try {
       // The caller that made this group depart is one of many: it does not take the others into its trace.
       await outsideTraces(() => this.#commit(batches));
     } finally {
-      this.#inFlight -= 1;
-      if (this.#lanes.some(({ isEmpty }) => !isEmpty)) this.#schedule();
+      this.#count(whose, -1);
+      this.#schedule();
     }
+  }
+
+  #count(whose: string, change: 1 | -1): void {
+    this.#flights += change;
+    const flights = (this.#inFlight.get(whose) ?? 0) + change;
+    if (flights === 0) this.#inFlight.delete(whose);
+    else this.#inFlight.set(whose, flights);
   }
 
   async #commit(batches: readonly Batch[]): Promise<void> {
@@ -117,6 +151,11 @@ export class GroupCommit {
   }
 }
 
+/** Whose calls share transactions, unless each serves one organization. */
+const EVERYBODY = '';
+/** Of all organizations together, where each has its own: fewer than a room has connections. */
+const MAX_FLIGHTS = 5;
+
 /** What of a lane travels in one transaction. */
 interface Batch {
   readonly name: string;
@@ -131,8 +170,8 @@ interface Batch {
 }
 
 interface Queue {
-  readonly isEmpty: boolean;
-  take(maxRows: number): readonly Batch[];
+  holds(whose: string): boolean;
+  take(whose: string, maxRows: number): readonly Batch[];
 }
 
 interface Waiting<I, O> {
@@ -143,39 +182,49 @@ interface Waiting<I, O> {
 }
 
 class LaneQueue<I, O> implements Queue {
-  #waiting: Waiting<I, O>[] = [];
+  readonly #waiting = new Map<string, Waiting<I, O>[]>();
+  #count = 0;
 
   constructor(
     private readonly lane: LaneOptions<I, O>,
     private readonly maxWaiting: number,
   ) {}
 
-  get isEmpty(): boolean {
-    return this.#waiting.length === 0;
+  holds(whose: string): boolean {
+    return this.#waiting.has(whose);
   }
 
-  add(item: I): Promise<O> {
-    if (this.#waiting.length >= this.maxWaiting) {
+  add(whose: string, item: I): Promise<O> {
+    if (this.#count >= this.maxWaiting) {
       const busy = { retryAfterSecs: 1 };
       return Promise.reject(
         new AppError('RATE_LIMIT_EXCEEDED', 'The server is busy; try again.', busy),
       );
     }
     return new Promise<O>((resolve, reject) => {
-      this.#waiting.push({ item, traceparent: activeTraceparent(), resolve, reject });
+      const call = { item, traceparent: activeTraceparent(), resolve, reject };
+      const waiting = this.#waiting.get(whose);
+      if (waiting === undefined) this.#waiting.set(whose, [call]);
+      else waiting.push(call);
+      this.#count += 1;
     });
   }
 
-  take(maxRows: number): readonly Batch[] {
+  take(whose: string, maxRows: number): readonly Batch[] {
+    const waiting = this.#waiting.get(whose);
+    if (waiting === undefined) return [];
     const { weigh = () => 1 } = this.lane;
     let rows = 0;
     let count = 0;
-    for (const { item } of this.#waiting) {
+    for (const { item } of waiting) {
       rows += weigh(item);
       if (count > 0 && rows > maxRows) break;
       count += 1;
     }
-    return count === 0 ? [] : [new LaneBatch(this.lane, this.#waiting.splice(0, count))];
+    const taken = waiting.splice(0, count);
+    if (waiting.length === 0) this.#waiting.delete(whose);
+    this.#count -= count;
+    return [new LaneBatch(this.lane, taken)];
   }
 }
 

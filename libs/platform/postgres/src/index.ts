@@ -1,5 +1,7 @@
 export { Database, sqlState } from './database.js';
 export type { DatabaseOptions, Transaction } from './database.js';
+export { distributeTables } from './distribution.js';
+export type { Distribution } from './distribution.js';
 export { GroupCommit } from './group-commit.js';
 export type { GroupCommitOptions, Lane, LaneOptions } from './group-commit.js';
 export { runMigrations } from './migrations.js';

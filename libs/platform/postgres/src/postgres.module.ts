@@ -20,7 +20,11 @@ export interface RoomDatabaseOptions {
   readonly settings?: Readonly<Record<string, string>>;
 }
 
-const config = z.object({ DATABASE_URL: env.secret() });
+const config = z.object({
+  DATABASE_URL: env.secret(),
+  /** For a database that is distributed by organization: each transaction of grouped calls serves one. */
+  GROUP_COMMIT_BY_ORGANIZATION: env.bool(false),
+});
 
 /** Gives a room its own pool under its own role. */
 @Module({})
@@ -31,14 +35,17 @@ export class PostgresModule {
       providers: [
         {
           provide: Database,
-          useFactory: () =>
-            new Database({
-              url: loadConfig(config).DATABASE_URL.reveal(),
+          useFactory: () => {
+            const { DATABASE_URL, GROUP_COMMIT_BY_ORGANIZATION } = loadConfig(config);
+            return new Database({
+              url: DATABASE_URL.reveal(),
+              isByOrganization: GROUP_COMMIT_BY_ORGANIZATION,
               role: options.role,
               maxConnections: options.maxConnections,
               applicationName: options.role,
               settings: options.settings,
-            }),
+            });
+          },
         },
         DatabaseLifecycle,
       ],

@@ -9,37 +9,6 @@ beforeAll(async () => {
 });
 afterAll(() => client.end());
 
-interface Key {
-  readonly table: string;
-  readonly index: string;
-  readonly is_primary: boolean;
-  readonly has_organization: boolean;
-}
-
-/** Keys that hold over all organizations, and why. */
-const globalKeys: Readonly<Record<string, string>> = {
-  worker_owner_pkey:
-    'a lease names only the worker, whose id clients choose: this narrow table alone knows whose it is',
-  api_key_key_hash_key: 'a credential says whose it is only once it is found',
-};
-
-/** Written once, summed and deleted; nothing ever looks for one row of it. */
-const tablesWithoutKey = ['jobs.counter_delta'];
-
-/** Tables without an organization, and why they may stay in one place. */
-const tablesOfNoOrganization: Readonly<Record<string, string>> = {
-  'auth.email_code': 'for addresses that belong to nobody yet; rows live for minutes',
-  'auth.key_pepper': 'one row, of the installation',
-  'auth.organization': 'the directory: one narrow row for each organization, whose id is its key',
-  'auth.stripe_event': 'what was heard of payment, until it is old; rows live for days',
-  'auth.stripe_subscription':
-    'one row for each paying customer, before it is known which organization that is',
-  'events.epoch': 'one row, of the installation',
-  spooled_migrations: 'what the schema is',
-};
-
-const schemas = ['jobs', 'events', 'workers', 'schedules', 'webhooks', 'audit', 'auth'];
-
 interface Table {
   readonly name: string;
   readonly is_guarded: boolean;
@@ -130,48 +99,5 @@ describe('the migrated database', () => {
         schema: schemaOf[role.replace('_maintenance', '')],
       });
     }
-  });
-
-  it('can be distributed by organization: it is in every key of a tenant table', async () => {
-    const { rows } = await client.query<Key>(
-      `select n.nspname || '.' || c.relname as table, x.relname::text as index, i.indisprimary as is_primary,
-         'organization_id' = any (array(select a.attname from pg_attribute a
-           where a.attrelid = i.indrelid and a.attnum = any (i.indkey))) as has_organization
-       from pg_index i join pg_class c on c.oid = i.indrelid join pg_namespace n on n.oid = c.relnamespace
-       join pg_class x on x.oid = i.indexrelid
-       join pg_attribute o on o.attrelid = c.oid and o.attname = 'organization_id'
-       where i.indisunique and n.nspname = any ($1)`,
-      [schemas],
-    );
-    const keyed = new Set(rows.filter((key) => key.is_primary).map((key) => key.table));
-    const unkeyed = (await tenantTables()).map(({ name }) => name).filter((t) => !keyed.has(t));
-    expect(unkeyed).toEqual(tablesWithoutKey);
-    const global = rows.filter((key) => !key.has_organization).map(({ index }) => index);
-    expect(global.sort()).toEqual(Object.keys(globalKeys).sort());
-  });
-
-  it('refers from tenant table to tenant table within the organization', async () => {
-    const { rows } = await client.query<{ name: string; is_within: boolean }>(
-      `select f.conrelid::regclass || '.' || f.conname as name,
-         exists (select from unnest(f.conkey, f.confkey) as k(ours, theirs)
-           join pg_attribute a on a.attrelid = f.conrelid and a.attnum = k.ours and a.attname = 'organization_id'
-           join pg_attribute b on b.attrelid = f.confrelid and b.attnum = k.theirs and b.attname = 'organization_id')
-         as is_within
-       from pg_constraint f
-       where f.contype = 'f' and exists (
-         select from pg_attribute a where a.attrelid = f.conrelid and a.attname = 'organization_id')
-       and exists (select from pg_attribute a where a.attrelid = f.confrelid and a.attname = 'organization_id')`,
-    );
-    expect(rows.filter(({ is_within }) => !is_within)).toEqual([]);
-  });
-
-  it('has few tables without an organization, each for a reason', async () => {
-    const { rows } = await client.query<{ name: string }>(
-      `select c.oid::regclass::text as name
-       from pg_class c join pg_namespace n on n.oid = c.relnamespace
-       where c.relkind in ('r', 'p') and n.nspname <> 'information_schema' and n.nspname !~ '^pg_'
-         and not exists (select from pg_attribute a where a.attrelid = c.oid and a.attname = 'organization_id')`,
-    );
-    expect(rows.map(({ name }) => name).sort()).toEqual(Object.keys(tablesOfNoOrganization).sort());
   });
 });

@@ -6,7 +6,7 @@ export const depend = sql(
   'dependencies.depend',
   `
   insert into jobs.job_dependency (organization_id, child_id, parent_id)
-  select * from unnest($1::uuid[], $2::uuid[], $3::uuid[])
+  select * from unnest($1::uuid[], $2::uuid[], $3::uuid[]) as d(organization_id, child_id, parent_id)
   on conflict do nothing`,
 );
 
