@@ -59,5 +59,5 @@ describeWithPreviousRelease('an upgrade from the previous release', (commit) => 
     await belongings.check();
     expect(await traffic.end()).toEqual([]);
     expect(host.problems()).toEqual([]);
-  }, 900_000);
+  }, 1_800_000);
 });

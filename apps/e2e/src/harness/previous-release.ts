@@ -18,9 +18,9 @@ import { onCleanUp } from '@spooled/testing';
 import { root } from './host.js';
 
 /**
- * What runs beside this version while it is rolled out, and what a roll-back returns to: a tag or a commit. Whoever makes a
- * release sets it to that release's tag (CONTRIBUTING.md). As long as there is none, it is the last version whose schema
- * knows no history of jobs and no trace contexts.
+ * What runs beside this version while it is rolled out, and what a roll-back returns to: a tag or a commit. It becomes the
+ * tag of each release when that is out (CONTRIBUTING.md). There is none yet, so it is a commit from before the history of
+ * jobs, trace contexts and what migrations they needed.
  */
 export const PREVIOUS_RELEASE = '4890b5a72d3687aeea98c40ba34013a81f3b5e85';
 

@@ -1,7 +1,7 @@
 /** What clients do all the time while processes are replaced below them, and whether any of it suffered. */
 import { eventually, onCleanUp } from '@spooled/testing';
 
-import { Client } from './client.js';
+import { Client, failuresOf } from './client.js';
 import { Fleet } from './fleet.js';
 import { Follower } from './follower.js';
 import { FrontDoor, openGrpcDoor } from './front-door.js';
@@ -64,7 +64,7 @@ export class Traffic {
     { queue, producers, workers, failures }: TrafficOptions,
   ) {
     // A lease that outlasts the test: what is claimed twice was given twice.
-    const load = { queue, producers, workers, failures, leaseSecs: 900 };
+    const load = { queue, producers, workers, failures, leaseSecs: 3600 };
     this.fleet = new Fleet({ client, ledger: this.ledger, ...load });
     onCleanUp(() => void (this.isReading = false));
     this.reading = Promise.all(reads.map((path) => this.readOn(path)));
@@ -104,12 +104,8 @@ export class Traffic {
   private async readOn(path: string): Promise<string[]> {
     const failures: string[] = [];
     while (this.isReading) {
-      const failure = await this.client.get(path).then(
-        ({ status, headers }) =>
-          status === 200 || (status === 503 && headers.has('retry-after')) ? [] : `${status}`,
-        (error: unknown) => String(error),
-      );
-      failures.push(...[failure].flat().map((what) => `${path}: ${what}`));
+      const found = await failuresOf(this.client.get(path));
+      failures.push(...found.map((what) => `${path}: ${what}`));
       // A pace, not a wait: the fleet needs the processor, too.
       await new Promise((resolve) => setTimeout(resolve, 20));
     }
