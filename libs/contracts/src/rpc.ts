@@ -25,9 +25,9 @@ export function hint<P extends z.ZodType>(spec: HintSpec<P>): HintSpec<P> {
   return spec;
 }
 
-/** How an `AppError` crosses the bus. */
+/** How an `AppError` crosses the bus. A newer release may have codes that this one does not know. */
 export const rpcFailure = z.object({
-  code: z.string().refine((value): value is ErrorCode => isErrorCode(value)),
+  code: z.string().transform((code): ErrorCode => (isErrorCode(code) ? code : 'INTERNAL_ERROR')),
   message: z.string(),
   extra: z.record(z.string(), z.unknown()).optional(),
   retryAfterSecs: z.number().optional(),

@@ -26,6 +26,16 @@ export interface ClaimOptions {
   readonly wait_secs?: number;
 }
 
+/** What came instead of success or of "not now"; nothing when it was one of these. */
+export async function failuresOf(call: Promise<Answer<unknown>>): Promise<string[]> {
+  try {
+    const { status, headers } = await call;
+    return status === 200 || (status === 503 && headers.has('retry-after')) ? [] : [`${status}`];
+  } catch (error) {
+    return [String(error)];
+  }
+}
+
 /** Longer than the server may take for anything. */
 const timeoutMs = 35_000;
 

@@ -30,12 +30,15 @@ const parts: Record<HostKind, readonly Part[]> = {
   ],
 };
 
+/** The tree that these tests belong to. */
 export const root = fileURLToPath(new URL('../../../../', import.meta.url));
 
 /** A started part, or one of several alike; its ports outlive a restart. */
 interface RunningPart extends Part {
   readonly port: number;
   readonly grpcPort: number;
+  /** The built tree that it runs from. */
+  root: string;
   process: SpawnedProcess;
   /** Whether new requests are sent to it. */
   isServing: boolean;
@@ -50,6 +53,22 @@ export interface Entrance {
   webSocketUrl(path: string): string;
 }
 
+export interface HostOptions {
+  /** How many processes of each part. Default 1. */
+  readonly replicas?: number;
+  /** The built tree that they run from: that of another release. Default: ours. */
+  readonly root?: string;
+}
+
+export interface RolloutOptions {
+  /** The parts that are replaced. Default: all. */
+  readonly names?: readonly string[];
+  /** The tree that the new processes run from. Default: each from its own again. */
+  readonly root?: string;
+  /** Awaited after each replacement, when old and new serve side by side. */
+  readonly between?: () => Promise<unknown>;
+}
+
 export interface HostExit {
   readonly code: number | null;
   readonly signal: NodeJS.Signals | null;
@@ -59,18 +78,17 @@ export class Host implements Entrance {
   /** What no process may ever say, in its log or its metrics. */
   readonly secrets = new Set<string>([adminKey]);
 
-  /** `replicas`: how many processes of each part. */
   static async start(
     kind: HostKind,
     env: Readonly<Record<string, string>>,
-    replicas = 1,
+    { replicas = 1, root: from = root }: HostOptions = {},
   ): Promise<Host> {
     const wanted = parts[kind].flatMap((part) => Array.from({ length: replicas }, () => part));
     const started = await Promise.all(
       wanted.map(async (part) => {
-        const ports = { port: await freePort(), grpcPort: await freePort() };
-        const process = await launch({ ...part, ...ports }, env);
-        return { ...part, ...ports, process, isServing: true };
+        const place = { port: await freePort(), grpcPort: await freePort(), root: from };
+        const process = await launch({ ...part, ...place }, env);
+        return { ...part, ...place, process, isServing: true };
       }),
     );
     const host = new Host(kind, env, started);
@@ -141,16 +159,19 @@ export class Host implements Entrance {
   }
 
   /** As a rollout does: one process after the other leaves the routing, drains and is replaced before the next one goes. */
-  async rollOut(): Promise<void> {
+  async rollOut({ names, root: from, between }: RolloutOptions = {}): Promise<void> {
     for (const part of this.running) {
+      if (names?.includes(part.name) === false) continue;
       part.isServing = false;
       await this.readAll(part);
       this.pastProblems.push(...this.problemsOf(part));
       const exit = await part.process.stop(60_000);
       if (exit.code !== 0) this.pastProblems.push(ending(part, exit));
+      part.root = from ?? part.root;
       part.process = await launch(part, this.env);
       await this.ready();
       part.isServing = true;
+      await between?.();
     }
   }
 
@@ -245,13 +266,13 @@ export class Host implements Entrance {
 }
 
 function launch(
-  { name, port, grpcPort }: Omit<RunningPart, 'process' | 'isServing'>,
+  { name, port, grpcPort, root: cwd }: Omit<RunningPart, 'process' | 'isServing'>,
   env: Readonly<Record<string, string>>,
 ): Promise<SpawnedProcess> {
   return spawnProcess({
     command: process.execPath,
     args: ['--enable-source-maps', `apps/${name}/dist/main.js`],
-    cwd: root,
+    cwd,
     env: { ...env, PORT: String(port), GRPC_PORT: String(grpcPort), SERVICE_NAME: name },
   });
 }
@@ -260,10 +281,13 @@ function ending({ name, process }: RunningPart, { code, signal }: HostExit): str
   return `${name} ended with ${signal ?? `code ${code}`}:\n${process.lines.slice(-20).join('\n')}`;
 }
 
-/** Log lines that no trouble of the surroundings explains. */
+const bugPattern =
+  /unhandled rejection|uncaught|TypeError|ReferenceError|ZodError|not understood|(column|relation|function) \S+ does not exist/i;
+
+/** Log lines that no trouble of the surroundings explains; what another version says must be understood, too. */
 function bugs(name: string, lines: readonly string[]): string[] {
   return lines
-    .filter((line) => /unhandled rejection|uncaught|TypeError|ReferenceError/i.test(line))
+    .filter((line) => bugPattern.test(line))
     .slice(0, 3)
     .map((line) => `${name}: ${line.slice(0, 1_000)}`);
 }

@@ -25,6 +25,8 @@ export interface WorldOptions {
   hasNatsCluster?: boolean;
   /** Processes of each service. Default 1. */
   replicas?: number;
+  /** The built tree of the release that migrates the database and runs. Default: ours. */
+  root?: string;
   /** Further settings of the host. */
   env?: Readonly<Record<string, string>>;
 }
@@ -39,12 +41,17 @@ export interface Organization {
 export class World {
   static async start(kind: HostKind, options: WorldOptions = {}): Promise<World> {
     const [postgres, natsServers] = await Promise.all([
-      options.hasOwnPostgres || options.hasStandby ? migratedPostgres() : undefined,
+      options.hasOwnPostgres || options.hasStandby
+        ? postgresServer({ isDurable: true })
+        : undefined,
       options.hasNatsCluster ? natsCluster() : natsServer().then((server) => [server]),
     ]);
-    const database = postgres ? undefined : await testDatabase();
+    const isOurs = options.root === undefined;
+    const database = postgres ? undefined : await testDatabase({ isEmpty: !isOurs });
+    const ownUrl = postgres?.url ?? database?.url ?? '';
+    if (postgres || !isOurs) await migrate(ownUrl, options.root);
     const pair = postgres && options.hasStandby ? await DatabasePair.of(postgres) : undefined;
-    const databaseUrl = pair?.url ?? postgres?.url ?? database?.url ?? '';
+    const databaseUrl = pair?.url ?? ownUrl;
     const env = {
       DATABASE_URL: databaseUrl,
       NATS_URL: natsServers.map(({ url }) => url).join(),
@@ -57,7 +64,7 @@ export class World {
       LEASE_REAP_INTERVAL_MS: '500',
       ...options.env,
     };
-    const host = await Host.start(kind, env, options.replicas);
+    const host = await Host.start(kind, env, options);
     host.secrets.add(jwtSecret);
     return new World(host, natsServers, databaseUrl, postgres, database, pair);
   }
@@ -127,16 +134,14 @@ export class World {
   }
 }
 
-/** The separate services do not migrate by themselves, as in a deployment. */
-async function migratedPostgres(): Promise<PostgresServer> {
-  const postgres = await postgresServer({ isDurable: true });
+/** The separate services do not migrate by themselves, as in a deployment. @param from the built tree of the release */
+export async function migrate(databaseUrl: string, from = root): Promise<void> {
   const migration = await spawnProcess({
     command: process.execPath,
     args: ['docker/migrate.mjs'],
-    cwd: root,
-    env: { DATABASE_URL: postgres.url },
+    cwd: from,
+    env: { DATABASE_URL: databaseUrl },
   });
   const { code } = await migration.exited;
   if (code !== 0) throw new Error(`the migration failed:\n${migration.lines.join('\n')}`);
-  return postgres;
 }

@@ -1,3 +1,4 @@
+import type { StoredEvent } from '@spooled/contracts';
 import {
   changed,
   created,
@@ -19,6 +20,13 @@ describe('a selector', () => {
     const selector = new Selector({ access: everything }, [MATCH_ALL]);
     for (const event of [created('j'), registered('w'), queueStats('q'), health, ping]) {
       expect(selector.matches(event)).toBe(true);
+    }
+  });
+
+  it('gives nobody what a newer release tells', () => {
+    const newer = { ...created('j'), type: 'JobSplit' } as unknown as StoredEvent;
+    for (const filter of [MATCH_ALL, { ...MATCH_ALL, queue: 'emails' }]) {
+      expect(new Selector({ access: everything }, [filter]).matches(newer)).toBe(false);
     }
   });
 

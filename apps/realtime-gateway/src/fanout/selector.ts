@@ -1,4 +1,4 @@
-import { optInEvents, type Principal, type RealtimeEvent } from '@spooled/contracts';
+import { eventNames, optInEvents, type Principal, type RealtimeEvent } from '@spooled/contracts';
 import {
   filterKey,
   isMatchAll,
@@ -60,6 +60,8 @@ export class Selector {
 
   matches(event: RealtimeEvent): boolean {
     return (
+      // Unless a newer release told it.
+      event.type in eventNames &&
       this.#isInScope(event) &&
       this.#fences.every((fence) => matchesFilter(fence, event)) &&
       this.#isAskedFor(event)

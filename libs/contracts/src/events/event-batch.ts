@@ -1,14 +1,27 @@
 import { z } from 'zod';
 import { rpc } from '../rpc.js';
 import { rpcSubject } from '../subjects.js';
+import { instant } from '../text.js';
 import { storedEvent, type StoredEvent } from '../realtime/events.schema.js';
+
+const knownTypes = new Set<string>(storedEvent.options.map(({ shape }) => shape.type.value));
+
+/**
+ * What a newer release tells and this one does not know, as while one is rolled out. It has its number, without which the
+ * log would have a hole, so it is read like the others; nobody is told of it here.
+ */
+const newerEvent = z.object({
+  type: z.string().refine((type) => !knownTypes.has(type)),
+  data: z.looseObject({ timestamp: instant }),
+});
 
 /** What one transaction added to an organization's event log: a dense run `first_seq..first_seq+events.length-1`. */
 export const eventBatch = z.object({
   organization_id: z.uuid(),
   epoch: z.string(),
   first_seq: z.int().min(1),
-  events: z.array(storedEvent).min(1),
+  // The type is that of those who are told.
+  events: z.array(z.union([storedEvent, newerEvent]) as z.ZodType<StoredEvent>).min(1),
 });
 export interface EventBatch {
   readonly organization_id: string;

@@ -1,5 +1,5 @@
 import { headers } from '@nats-io/transport-node';
-import { eventLogRpc, eventSubject } from '@spooled/contracts';
+import { eventLogRpc, eventSubject, type StoredEvent } from '@spooled/contracts';
 import { eventually } from '@spooled/testing';
 import fc from 'fast-check';
 import { randomUUID } from 'node:crypto';
@@ -69,6 +69,19 @@ describe('a feed', () => {
     await world.append([entry(id, 'c')]);
     await eventually(() => expect(marks(seen)).toEqual(['c']));
     expect(feed.position).toBe(3);
+  });
+
+  it('stays dense over what a newer release tells, from the log and over the bus', async () => {
+    const id = randomUUID();
+    const newer = { type: 'JobSplit', data: event('newer').data } as unknown as StoredEvent;
+    const told = { organizationId: id, events: [event('a'), newer, event('b')] };
+    await world.append([told]);
+    const { feed, seen, counts } = await world.follow(id);
+    expect(marks(await readAll(feed, 0, 3))).toEqual(['a', 'newer', 'b']);
+    await world.append([told]);
+    await eventually(() => expect(marks(seen)).toEqual(['a', 'newer', 'b']));
+    expect(feed.position).toBe(6);
+    expect(counts.resets).toBe(0);
   });
 
   it('hands out what the bus repeats, shuffles and loses: once each, in order', async () => {
