@@ -4,12 +4,13 @@ import { performance } from 'node:perf_hooks';
 
 /**
  * Sends `next()` (a complete request as text) over each connection again and again for `seconds`, or until it is null.
- * With `everyMs` a connection sends that often, beginning at a random moment of the first interval, and latencies count
+ * Of several `ports` each connection has one. With `everyMs` a connection sends that often, beginning at a random moment of the first interval, and latencies count
  * from when a request was due. Answers requests per second and latencies in milliseconds; a status outside 2xx is an
  * error.
  */
 export async function httpLoad({
   port,
+  ports = [port],
   connections,
   seconds,
   everyMs = 0,
@@ -22,7 +23,11 @@ export async function httpLoad({
   const endsAt = startedAt + seconds * 1000;
   await Promise.all(
     Array.from({ length: connections }, (_, index) => {
-      const socket = connect({ port, host: '127.0.0.1', noDelay: true });
+      const socket = connect({
+        port: ports[index % ports.length],
+        host: '127.0.0.1',
+        noDelay: true,
+      });
       return new Promise((resolve, reject) => {
         let received = '';
         let dueAt = startedAt + Math.random() * everyMs;

@@ -14,6 +14,7 @@ import { benchNoBloat } from './no-bloat.mjs';
 import { benchNoisyNeighbour } from './noisy-neighbour.mjs';
 import { benchReadsAtScale } from './reads-at-scale.mjs';
 import { benchReplay } from './replay.mjs';
+import { benchReplicas } from './replicas.mjs';
 import { benchRepository } from './repository.mjs';
 import { benchSchedules } from './schedules.mjs';
 import { benchSdkEvents } from './sdk-events.mjs';
@@ -25,6 +26,7 @@ const parts = {
   enqueue: benchEnqueue,
   repository: benchRepository,
   life: benchWholeLife,
+  replicas: benchReplicas,
   events: benchEvents,
   fanout: benchFanout,
   replay: benchReplay,

@@ -1,16 +1,17 @@
 // The whole product in one process, as `npm start` runs it, with switches that only measuring needs.
-// BENCH_EVENTS=off leaves out the event log; GROUP_COMMIT_MAX_ROWS=1 leaves out grouping. BENCH_ROOM=realtime-gateway is
-// that service alone, as its own process.
+// BENCH_EVENTS=off leaves out the event log; GROUP_COMMIT_MAX_ROWS=1 leaves out grouping. BENCH_ROOM=<service> is that
+// service alone, as its own process.
 import { EventFeeds, EventLog } from '@spooled/event-log';
 import { rssAfterGc } from './memory.mjs';
 
 if (process.env.BENCH_EVENTS === 'off') EventLog.prototype.append = () => undefined;
 
 const { bootstrap } = await import('@spooled/runtime');
+const room = process.env.BENCH_ROOM;
 const module =
-  process.env.BENCH_ROOM === 'realtime-gateway'
-    ? (await import('../../apps/realtime-gateway/dist/app.module.js')).AppModule
-    : (await import('@spooled/standalone')).StandaloneModule;
+  room === undefined
+    ? (await import('@spooled/standalone')).StandaloneModule
+    : (await import(`../../apps/${room}/dist/app.module.js`)).AppModule;
 const { GrpcServer } = await import('@spooled/grpc');
 const { HttpServer } = await import('@spooled/http');
 
