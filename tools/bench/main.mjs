@@ -1,6 +1,7 @@
 // `npm run bench [-- <part> …] [--long]`: what the hot paths reach on this machine, as ratios to baselines of the same run.
 import os from 'node:os';
 import { benchClaimAtScale } from './claim-at-scale.mjs';
+import { benchCredentials } from './credentials.mjs';
 import { benchDashboard } from './dashboard.mjs';
 import { benchEnqueue } from './enqueue.mjs';
 import { startEnvironment } from './environment.mjs';
@@ -19,6 +20,7 @@ import { benchRepository } from './repository.mjs';
 import { benchSchedules } from './schedules.mjs';
 import { benchSdkEvents } from './sdk-events.mjs';
 import { benchStorm } from './storm.mjs';
+import { benchViewers } from './viewers.mjs';
 import { benchWebhooks } from './webhooks.mjs';
 import { benchWholeLife } from './whole-life.mjs';
 
@@ -27,6 +29,7 @@ const parts = {
   repository: benchRepository,
   life: benchWholeLife,
   replicas: benchReplicas,
+  credentials: benchCredentials,
   events: benchEvents,
   fanout: benchFanout,
   replay: benchReplay,
@@ -43,6 +46,7 @@ const parts = {
   storm: benchStorm,
   webhooks: benchWebhooks,
   dashboard: benchDashboard,
+  viewers: benchViewers,
 };
 const wanted = process.argv.slice(2).filter((argument) => !argument.startsWith('--'));
 

@@ -1,6 +1,6 @@
 import { Injectable } from '@nestjs/common';
 import { AppError, canUseQueue, type Principal, type StreamQuery } from '@spooled/contracts';
-import { eventTags, MATCH_ALL, type EventFilter } from './event-filter.js';
+import { eventTags, isMatchAll, MATCH_ALL, type EventFilter } from './event-filter.js';
 import { Hubs } from './hubs.js';
 import type { OrganizationHub } from './organization-hub.js';
 import { Places, type StreamKind } from './places.js';
@@ -53,13 +53,18 @@ export class Admission {
 export function urlFilters(query: StreamQuery): { filter: EventFilter; bound: EventFilter } {
   const { queue, job_id: jobId, worker_id: workerId, events } = query;
   return {
-    filter: { ...MATCH_ALL, queue: queue || null, jobId: jobId || null },
-    bound: {
+    filter: shared({ ...MATCH_ALL, queue: queue || null, jobId: jobId || null }),
+    bound: shared({
       ...MATCH_ALL,
       workerId: workerId || null,
       events: events === undefined ? null : eventTags(events.split(',')),
-    },
+    }),
   };
+}
+
+/** Most streams ask for everything: one object serves them all. */
+function shared(filter: EventFilter): EventFilter {
+  return isMatchAll(filter) ? MATCH_ALL : filter;
 }
 
 /** @throws AppError `ACCESS_DENIED` when the filter asks for what the credential is not good for. */

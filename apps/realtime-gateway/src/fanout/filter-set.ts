@@ -3,13 +3,19 @@ import { filterKey, isMatchAll, type EventFilter } from './event-filter.js';
 /** A connection cannot make us match every event against more than this. */
 const MAX_FILTERS = 1000;
 
+interface Copies {
+  readonly filter: EventFilter;
+  count: number;
+}
+
 /**
  * The subscriptions of one connection, copies counted: dashboards subscribe to everything once per panel and give the
  * panels up one by one. The filter of the URL counts as subscribed once. Without any subscription the connection is in
  * its default state: everything that the URL filter allows.
  */
 export class FilterSet {
-  readonly #copies = new Map<string, { readonly filter: EventFilter; count: number }>();
+  /** Made with the first one: most connections never subscribe. */
+  #copies: Map<string, Copies> | undefined;
   readonly #urlFilter: EventFilter;
   #size = 0;
 
@@ -24,8 +30,9 @@ export class FilterSet {
 
   add(filter: EventFilter): void {
     const key = filterKey(filter);
-    const known = this.#copies.get(key);
-    if (known === undefined) this.#copies.set(key, { filter, count: 1 });
+    const copies = (this.#copies ??= new Map<string, Copies>());
+    const known = copies.get(key);
+    if (known === undefined) copies.set(key, { filter, count: 1 });
     else known.count += 1;
     this.#size += 1;
   }
@@ -33,16 +40,16 @@ export class FilterSet {
   /** Removes one copy; removing what is not there changes nothing. */
   remove(filter: EventFilter): void {
     const key = filterKey(filter);
-    const known = this.#copies.get(key);
+    const known = this.#copies?.get(key);
     if (known === undefined) return;
     known.count -= 1;
     this.#size -= 1;
-    if (known.count === 0) this.#copies.delete(key);
+    if (known.count === 0) this.#copies?.delete(key);
   }
 
   /** Filters of which an event must match one. */
   active(): readonly EventFilter[] {
-    if (this.#copies.size === 0) return [this.#urlFilter];
+    if (this.#copies === undefined || this.#copies.size === 0) return [this.#urlFilter];
     return [...this.#copies.values()].map(({ filter }) => filter);
   }
 }

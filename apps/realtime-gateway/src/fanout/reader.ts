@@ -233,6 +233,8 @@ export class Reader {
     this.#slowTimer = undefined;
     this.#greet();
     this.#channel = this.#hub.join(this);
+    // Equal, and shared: thousands ask for the same.
+    this.#selector = this.#channel.selector;
     return true;
   }
 

@@ -35,7 +35,7 @@ export interface SseStreamOptions {
 export class SseStream implements Stream, Outlet, Watched {
   readonly transport: Transport;
   readonly socket: Socket;
-  readonly #options: SseStreamOptions;
+  readonly #options: Omit<SseStreamOptions, 'headers'>;
   readonly #isChunked: boolean;
   readonly #reader: Reader;
   readonly #silence = new Silence();
@@ -43,8 +43,8 @@ export class SseStream implements Stream, Outlet, Watched {
   #closedBecause: CloseReason | undefined;
 
   /** Sends the head at once. */
-  constructor(options: SseStreamOptions) {
-    const { response, headers, seat, principal, selectorFor, isNamed, onSent } = options;
+  constructor({ headers, ...options }: SseStreamOptions) {
+    const { response, seat, principal, selectorFor, isNamed, onSent } = options;
     this.#options = options;
     this.#principal = principal;
     response.writeHead(200, {
