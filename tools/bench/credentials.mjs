@@ -18,6 +18,8 @@ export async function benchCredentials(environment, report) {
     });
     const read = (credential) =>
       jsonRequest({ method: 'GET', path: '/api/v1/queues', key: credential });
+    // Until the code is compiled.
+    for (let round = 0; round < 3; round += 1) await times(() => read(key));
     const known = await times(() => read(key));
     const unknown = await times((index) => read(keys[index]));
     report('a read with a key that is known', known);

@@ -20,9 +20,17 @@ process.once('disconnect', () => process.kill(process.pid, 'SIGTERM'));
 
 await bootstrap(module, {
   onStarted: async (context) => {
-    const ports = { http: context.get(HttpServer).port, grpc: context.get(GrpcServer).port };
+    // Not every service speaks gRPC, or follows events.
+    const optional = (provider) => {
+      try {
+        return context.get(provider);
+      } catch {
+        return undefined;
+      }
+    };
+    const ports = { http: context.get(HttpServer).port, grpc: optional(GrpcServer)?.port };
     process.send?.({ ports });
-    const feeds = context.get(EventFeeds);
+    const feeds = optional(EventFeeds);
     process.on('message', (message) => {
       if (message === 'usage') {
         process.send?.({ usage: { ...process.cpuUsage(), rss: process.memoryUsage.rss() } });
