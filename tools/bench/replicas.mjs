@@ -11,6 +11,8 @@ const services = [
   'realtime-gateway',
 ];
 const ROUNDS = 3;
+/** Enough that two processes do not wait for their callers. */
+const WORKERS = 64;
 
 /**
  * The whole life of jobs through services as processes of their own, one of each and two of each: alternately, because a
@@ -46,8 +48,8 @@ async function run(environment, count) {
     const [auth] = of('auth');
     const { key } = await createOrganization(auth, `replicas-${Date.now()}`);
     const ports = of('job-api').map(({ port }) => port);
-    await liveLives({ ports, key, seconds: 2 });
-    return await liveLives({ ports, key });
+    await liveLives({ ports, key, seconds: 2, workers: WORKERS });
+    return await liveLives({ ports, key, workers: WORKERS });
   } finally {
     for (const server of servers) await server.stop();
   }

@@ -22,7 +22,7 @@ export async function benchWholeLife(environment, report) {
 }
 
 /** Jobs completed per second, milliseconds from answer to claim, and jobs that were given to two workers. */
-export async function liveLives({ ports, key, seconds = SECONDS }) {
+export async function liveLives({ ports, key, seconds = SECONDS, workers = WORKERS }) {
   const enqueue = jsonRequest({
     path: '/api/v1/jobs',
     key,
@@ -31,7 +31,7 @@ export async function liveLives({ ports, key, seconds = SECONDS }) {
   const enqueuedAt = new Map();
   const claimed = new Set();
   const waits = [];
-  const plans = Array.from({ length: WORKERS }, () => ({ todo: [], kind: 'enqueue', left: 10 }));
+  const plans = Array.from({ length: workers }, () => ({ todo: [], kind: 'enqueue', left: 10 }));
   let completed = 0;
   let doubles = 0;
   const next = (index) => {
@@ -78,6 +78,6 @@ export async function liveLives({ ports, key, seconds = SECONDS }) {
     }
   };
   const startedAt = performance.now();
-  await httpLoad({ ports, connections: WORKERS, seconds, next, onAnswer });
+  await httpLoad({ ports, connections: workers, seconds, next, onAnswer });
   return { rate: completed / ((performance.now() - startedAt) / 1000), waits, doubles };
 }
