@@ -17,6 +17,7 @@ import { benchReadsAtScale } from './reads-at-scale.mjs';
 import { benchReplay } from './replay.mjs';
 import { benchReplicas } from './replicas.mjs';
 import { benchRepository } from './repository.mjs';
+import { benchRollout } from './rollout.mjs';
 import { benchSchedules } from './schedules.mjs';
 import { benchSdkEvents } from './sdk-events.mjs';
 import { benchStorm } from './storm.mjs';
@@ -29,6 +30,7 @@ const parts = {
   repository: benchRepository,
   life: benchWholeLife,
   replicas: benchReplicas,
+  rollout: benchRollout,
   credentials: benchCredentials,
   events: benchEvents,
   fanout: benchFanout,

@@ -35,14 +35,20 @@ export async function benchReplicas(environment, report) {
   ]);
 }
 
-async function run(environment, count) {
+/** Of each service so many processes, auth first. */
+export async function startServices(environment, count) {
   const wanted = services.flatMap((room) => Array.from({ length: count }, () => room));
-  const servers = await Promise.all(
-    wanted.map(async (room) => ({
-      room,
-      ...(await startServer(environment, { BENCH_ROOM: room, SERVICE_NAME: room })),
-    })),
+  return Promise.all(
+    wanted.map(async (room) => {
+      const settings = { BENCH_ROOM: room, SERVICE_NAME: room };
+      const server = await startServer(environment, settings);
+      return { room, environment: settings, isServing: true, ...server };
+    }),
   );
+}
+
+async function run(environment, count) {
+  const servers = await startServices(environment, count);
   const of = (room) => servers.filter((server) => server.room === room);
   try {
     const [auth] = of('auth');
