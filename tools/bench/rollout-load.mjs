@@ -18,9 +18,12 @@ process.on('message', (message) => {
   else void begin(message);
 });
 
-async function begin({ jobsUrl, streamsUrl, apiKey, queueCount, jobsPerSecond, streamsPerQueue }) {
+async function begin({ authUrl, jobsUrl, streamsUrl, apiKey, ...load }) {
+  const { queueCount, jobsPerSecond, streamsPerQueue } = load;
   const client = new SpooledClient({ baseUrl: jobsUrl, apiKey });
-  const watcher = new SpooledClient({ baseUrl: streamsUrl, apiKey });
+  const { auth } = new SpooledClient({ baseUrl: authUrl, apiKey });
+  const getTicket = async () => (await auth.createTicket()).ticket;
+  const watcher = new SpooledClient({ baseUrl: streamsUrl, getTicket });
   for (let index = 0; index < queueCount; index += 1) {
     const queue = { name: `rollout-${index + 1}`, created: new Set(), completed: new Map() };
     queue.streams = Array.from({ length: streamsPerQueue }, (_, number) =>

@@ -15,12 +15,14 @@ const LEAVE_MS = 1000;
  */
 export async function benchRollout(environment, report) {
   const servers = await startServices(environment, 2);
-  const routers = [await router(servers, 'job-api'), await router(servers, 'realtime-gateway')];
+  const routers = await Promise.all(
+    ['auth', 'job-api', 'realtime-gateway'].map((room) => router(servers, room)),
+  );
   const load = fork(new URL('./rollout-load.mjs', import.meta.url));
   try {
     const { key } = await createOrganization(servers[0], `rollout-${Date.now()}`);
-    const [jobsUrl, streamsUrl] = routers.map(({ url }) => url);
-    load.send({ ...LOAD, jobsUrl, streamsUrl, apiKey: key });
+    const [authUrl, jobsUrl, streamsUrl] = routers.map(({ url }) => url);
+    load.send({ ...LOAD, authUrl, jobsUrl, streamsUrl, apiKey: key });
     await answer(load, 'begun');
     const completed = async () => {
       load.send('count');

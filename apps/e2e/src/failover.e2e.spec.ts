@@ -47,7 +47,7 @@ describe('a failover of PostgreSQL', () => {
     await pair.failOver();
     await goesOn(fleet, ledger, followers);
     // Numbers that the primary alone had given out were given out again, to other events: nobody had seen them.
-    const late = await Follower.grpc(host.grpcAddress('/events'), key, { start: begin });
+    const late = await Follower.grpc(host.grpcAddress('/events'), key, begin);
     await eventually(() => expect(late.seen()).toHaveLength(followers[2]?.seen().length ?? 0));
     for (const follower of followers) expect(follower.seen()).toEqual(late.seen());
     const epochs = [begin, late.newestCursor()].map((cursor) => parseCursor(cursor ?? '')?.epoch);

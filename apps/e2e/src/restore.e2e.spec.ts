@@ -58,12 +58,12 @@ describe('a restore', () => {
     }
     await goesOn(client, followers, parseCursor(stale)?.seq);
     // The number of the old cursor has been given out again by now, to another event.
-    const returning = await Follower.grpc(host.grpcAddress('/events'), key, { start: stale });
+    const returning = await Follower.grpc(host.grpcAddress('/events'), key, stale);
     expect(returning.errors()).toMatchObject([expired]);
     // From where the announcement says, everything that the log still has.
     const [error] = followers[0]?.errors() ?? [];
     const from = (error?.data as { resume_from: string }).resume_from;
-    const late = await Follower.grpc(host.grpcAddress('/events'), key, { start: from });
+    const late = await Follower.grpc(host.grpcAddress('/events'), key, from);
     await eventually(() => expect(late.seen().at(-1)?.seq).toBe(followers[0]?.seen().at(-1)?.seq));
     expect(late.seen().map(({ seq }) => seq)).toEqual(late.seen().map((_, index) => index + 1));
     expect(late.errors()).toEqual([]);

@@ -13,8 +13,6 @@ export interface FleetOptions {
   readonly queue: string;
   readonly producers?: number;
   readonly workers?: number;
-  /** Of a producer between its jobs. Default 20. */
-  readonly pauseMs?: number;
   /** Default 5. */
   readonly leaseSecs?: number;
   /** Of the job with this number: how many of its attempts fail. Default none. */
@@ -26,6 +24,7 @@ interface Task {
   readonly failures: number;
 }
 
+const betweenJobsMs = 20;
 const retryMs = 100;
 const maxRetries = 2;
 
@@ -70,13 +69,13 @@ export class Fleet {
   }
 
   private async produce(): Promise<void> {
-    const { client, ledger, queue, failures = () => 0, pauseMs = 20 } = this.options;
+    const { client, ledger, queue, failures = () => 0 } = this.options;
     while (this.isProducing) {
       const task: Task = { failures: failures(this.produced++) };
       const body = { queue_name: queue, payload: task, max_retries: maxRetries };
       const answer = await this.ask('enqueue', () => client.post<{ id: string }>('/jobs', body));
       if (answer?.status === 201) ledger.acknowledge(answer.body.id);
-      await delay(answer?.status === 201 ? pauseMs : retryMs);
+      await delay(answer?.status === 201 ? betweenJobsMs : retryMs);
     }
   }
 

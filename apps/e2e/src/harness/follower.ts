@@ -33,12 +33,6 @@ interface Connection {
 
 type Connect = (lastEventId: string | undefined) => Promise<Connection>;
 
-/** What a stream is asked for. */
-interface Wish {
-  readonly cursor: string | undefined;
-  readonly queue: string | undefined;
-}
-
 const retryMs = 50;
 
 export class Follower {
@@ -48,29 +42,23 @@ export class Follower {
   private isStopped = false;
   private following: Promise<void> = Promise.resolve();
 
-  /** Over WebSocket, everything the key may see; or one queue. */
-  static webSocket(host: Entrance, key: string, queue?: string): Promise<Follower> {
-    const connect: Connect = (cursor) => connectWebSocket(host, key, { cursor, queue });
-    return Follower.start('WebSocket', connect, queue);
+  /** Over WebSocket, everything the key may see. */
+  static webSocket(host: Entrance, key: string): Promise<Follower> {
+    return Follower.start('WebSocket', (cursor) => connectWebSocket(host, key, cursor));
   }
 
-  /** Over SSE, everything the key may see; or one queue. */
-  static sse(host: Entrance, key: string, queue?: string): Promise<Follower> {
-    return Follower.start('SSE', (cursor) => connectSse(host, key, { cursor, queue }), queue);
+  /** Over SSE, everything the key may see. */
+  static sse(host: Entrance, key: string): Promise<Follower> {
+    return Follower.start('SSE', (cursor) => connectSse(host, key, cursor));
   }
 
-  /** Over gRPC from `address`, everything the key may see, or one queue; from now on, or after `start`. */
-  static grpc(
-    address: string,
-    key: string,
-    { start, queue }: { start?: string; queue?: string } = {},
-  ): Promise<Follower> {
-    const connect: Connect = (cursor = start) => connectGrpc(address, key, { cursor, queue });
-    return Follower.start('gRPC', connect, queue);
+  /** Over gRPC from `address`, everything the key may see; from now on, or after `start`. */
+  static grpc(address: string, key: string, start?: string): Promise<Follower> {
+    return Follower.start('gRPC', (cursor = start) => connectGrpc(address, key, cursor));
   }
 
-  private static async start(name: string, connect: Connect, queue?: string): Promise<Follower> {
-    const follower = new Follower(name, connect, queue);
+  private static async start(name: string, connect: Connect): Promise<Follower> {
+    const follower = new Follower(name, connect);
     const first = await connect(undefined);
     follower.connections.push(first);
     follower.following = follower.follow(first);
@@ -81,8 +69,6 @@ export class Follower {
   private constructor(
     readonly name: string,
     private readonly connect: Connect,
-    /** The one it follows; none for the whole organization. */
-    readonly queue: string | undefined,
   ) {}
 
   get connectionCount(): number {
@@ -167,16 +153,13 @@ function seqOf(cursor: string | undefined): number {
 async function connectWebSocket(
   host: Entrance,
   key: string,
-  { cursor, queue }: Wish,
+  cursor: string | undefined,
 ): Promise<Connection> {
-  const query = new URLSearchParams({
-    ...(cursor === undefined ? {} : { last_event_id: cursor }),
-    ...(queue === undefined ? {} : { queue }),
-  });
-  const socket = await WsClient.open(host.webSocketUrl(`/ws?${query.toString()}`), {
+  const resume = cursor === undefined ? '' : `?last_event_id=${cursor}`;
+  const socket = await WsClient.open(host.webSocketUrl(`/ws${resume}`), {
     headers: { authorization: `Bearer ${key}` },
   });
-  socket.send({ cmd: 'Subscribe', queue, request_id: 'greeting' });
+  socket.send({ cmd: 'Subscribe', request_id: 'greeting' });
   const greeting = await socket.waitFor<{ type: string; cursor: string }>(
     ({ type }) => type === 'subscribed',
   );
@@ -191,10 +174,9 @@ async function connectWebSocket(
 async function connectSse(
   host: Entrance,
   key: string,
-  { cursor, queue }: Wish,
+  cursor: string | undefined,
 ): Promise<Connection> {
-  const query = queue === undefined ? '' : `?queue=${queue}`;
-  const stream = await collectSse(host.url(`/events${query}`), {
+  const stream = await collectSse(host.url('/events'), {
     headers: {
       authorization: `Bearer ${key}`,
       ...(cursor === undefined ? {} : { 'last-event-id': cursor }),
@@ -217,12 +199,12 @@ async function connectSse(
 async function connectGrpc(
   address: string,
   key: string,
-  { cursor, queue }: Wish,
+  cursor: string | undefined,
 ): Promise<Connection> {
   const client = new GrpcClient('spooled.v1.EventService', address);
   const call = client.stream(
     'SubscribeEvents',
-    { last_event_id: cursor ?? '', queue_names: queue === undefined ? [] : [queue] },
+    { last_event_id: cursor ?? '' },
     { 'x-api-key': key },
   );
   let start = '';

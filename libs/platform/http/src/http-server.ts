@@ -12,6 +12,8 @@ import { Readiness } from '@spooled/runtime';
 import { LOGGER, Metrics, type Logger } from '@spooled/telemetry';
 import { fastify, type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
 import type { Server } from 'node:http';
+import { setTimeout as delay } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { errorReply, isServerFault } from './error-body.js';
 import { HTTP_CONFIG, type HttpConfig } from './http.config.js';
 import { InFlight } from './in-flight.js';
@@ -31,6 +33,8 @@ const MAX_BODY_BYTES = 5 * 1024 * 1024 + 64 * 1024;
 /** Longer than the idle limit of the usual load balancers, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 const HANG_UP_EVERY_MS = 50;
+/** How long connections are served on when the process stops, so that busy ones end with an answer that says so. */
+const LINGER_MS = 300;
 
 /**
  * The process's HTTP server: one bare Fastify instance. Nest composes the providers; requests do not pass through it
@@ -45,6 +49,7 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
   readonly #routes: RouteSpec[] = [];
   readonly #binding: RouteBinding;
   readonly #fixedHeaders: Readonly<Record<string, string>>;
+  #isDraining = false;
 
   constructor(
     @Inject(HTTP_CONFIG) private readonly config: HttpConfig,
@@ -62,6 +67,8 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
       keepAliveTimeout: KEEP_ALIVE_MS,
       requestTimeout: 30_000,
       forceCloseConnections: 'idle',
+      // What still comes over a busy connection is served; the refusal would not be one of ours.
+      return503OnClosing: false,
       trustProxy: config.TRUSTED_PROXIES.length === 0 ? false : config.TRUSTED_PROXIES,
       genReqId: requestId,
       exposeHeadRoutes: false,
@@ -118,9 +125,14 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
     });
   }
 
-  /** Stops intake, lets requests under way finish, and closes. */
+  /**
+   * Tells with every answer that the connection ends, lets requests under way finish, and closes. A connection that is
+   * closed without a word loses the request that is on its way to us.
+   */
   async beforeApplicationShutdown(): Promise<void> {
     this.readiness.drain();
+    this.#isDraining = true;
+    await this.#linger();
     // Connections that were busy when the close began turn idle later, and would be kept for the next request.
     const hangUp = setInterval(() => {
       this.fastify.server.closeIdleConnections();
@@ -129,6 +141,14 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
     await this.fastify.close();
     clearInterval(hangUp);
     this.#inFlight.stop();
+  }
+
+  async #linger(): Promise<void> {
+    const deadline = performance.now() + LINGER_MS;
+    const { server } = this.fastify;
+    if (!server.listening) return;
+    const count = promisify(server.getConnections.bind(server));
+    while (performance.now() < deadline && (await count()) > 0) await delay(HANG_UP_EVERY_MS);
   }
 
   #prepare(): void {
@@ -154,6 +174,10 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
       if (typeof version === 'string' && /^\d+$/.test(version) && Number(version) !== 1) {
         done(new AppError('BAD_REQUEST', 'Only API version 1 is served.'));
       } else done();
+    });
+    app.addHook('onSend', (_request, reply, payload, done) => {
+      if (this.#isDraining) reply.header('connection', 'close');
+      done(null, payload);
     });
     app.setErrorHandler((error, request, reply) => this.#refuse(error, request, reply));
     app.setNotFoundHandler((request, reply) => {
