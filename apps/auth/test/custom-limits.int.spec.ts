@@ -133,7 +133,7 @@ describe('a deleted organization', () => {
       expect((await service.call('GET', '/organizations', { credential })).status).toBe(200);
     }
     await service.context.get(Database).query([id], remove, [id]);
-    service.context.get(AuthChanges).organization(id);
+    await service.context.get(AuthChanges).organization(id);
     for (const credential of [key, access_token]) {
       await eventually(async () => {
         const { status, body } = await service.call('GET', '/organizations', { credential });

@@ -106,6 +106,6 @@ export class BillingService {
       const action = 'plan.changed';
       recordAction(tx, { organizationId, actor: systemActor, action, details });
     });
-    if (organizationId !== null) this.changes.organization(organizationId);
+    if (organizationId !== null) await this.changes.organization(organizationId);
   }
 }

@@ -102,7 +102,7 @@ export class KeysService {
       return changed;
     });
     if (row === null) return unknownKey();
-    this.changes.key(organizationId, id);
+    await this.changes.key(organizationId, id);
     return toWire(row);
   }
 
@@ -116,7 +116,7 @@ export class KeysService {
       const actor = keyActor(caller);
       recordAction(tx, { organizationId, actor, action: 'key.revoked', target: id });
     });
-    this.changes.key(organizationId, id);
+    await this.changes.key(organizationId, id);
   }
 
   async #chargeActivation(tx: Transaction, organizationId: string, id: string): Promise<void> {

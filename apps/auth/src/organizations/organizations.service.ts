@@ -120,7 +120,7 @@ export class OrganizationsService {
       return row;
     });
     const row = await changed.catch(refuseTaken);
-    this.changes.organization(id);
+    await this.changes.organization(id);
     return toWire(row);
   }
 
@@ -157,7 +157,7 @@ export class OrganizationsService {
       const actor = keyActor(caller);
       recordAction(tx, { organizationId, actor, action: 'webhook_token.regenerated' });
     });
-    this.changes.organization(organizationId);
+    await this.changes.organization(organizationId);
     return token;
   }
 

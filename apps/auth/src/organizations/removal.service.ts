@@ -50,7 +50,7 @@ export class RemovalService {
       const details = { slug, kind: 'soft' };
       recordAction(tx, { organizationId: id, actor, action: 'organization.deleted', details });
     });
-    this.changes.organization(id);
+    await this.changes.organization(id);
   }
 
   /** Whatever it is doing, and also when it was deleted softly before. @throws AppError `NOT_FOUND` */
@@ -67,7 +67,7 @@ export class RemovalService {
       const details = { slug: removed.slug, kind: 'hard' };
       recordAction(tx, { organizationId: id, actor, action: 'organization.deleted', details });
     });
-    this.changes.organization(id);
+    await this.changes.organization(id);
     this.finisher.wake();
   }
 

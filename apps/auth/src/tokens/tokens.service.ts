@@ -103,7 +103,7 @@ export class TokensService {
     }
     if (sids.size === 0) return;
     const ended = await this.sessions.revoke(organizationId, [...sids]);
-    for (const { sid, api_key_id } of ended) this.changes.session(organizationId, api_key_id, sid);
+    await this.changes.sessions(organizationId, ended);
   }
 
   async me(caller: Principal): Promise<Identity> {

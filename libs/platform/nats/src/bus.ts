@@ -34,6 +34,7 @@ import { NATS_CONFIG, natsAddress, type NatsConfig } from './nats.config.js';
 const FIRST_CONNECT_WAIT_MS = 2000;
 const REDIAL_MS = 300;
 const DRAIN_LIMIT_MS = 5000;
+const FLUSH_LIMIT_MS = 1000;
 
 const OPERATIONS = ['published', 'requested', 'answered'] as const;
 
@@ -189,6 +190,15 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   hint<P extends z.ZodType>(spec: HintSpec<P>, organizationId: string, payload: z.input<P>): void {
     if (!this.#isConnected) return;
     this.publish(`${spec.subject}.${organizationId}`, JSON.stringify(payload));
+  }
+
+  /**
+   * Ends when the server has passed on what was published before: this process has heard its own hints by then, and
+   * those of others are on their way. Never fails, and waits a second at most: a hint may be lost anyway.
+   */
+  async flush(): Promise<void> {
+    if (!this.#isConnected || this.#connection === undefined) return;
+    await within(FLUSH_LIMIT_MS, this.#connection.flush());
   }
 
   /** A plain publish. @throws AppError `SERVICE_UNAVAILABLE` when the bus is away. */
