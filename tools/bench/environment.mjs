@@ -110,13 +110,13 @@ export async function startServer({ databaseUrl, natsUrl }, environment = {}) {
   });
   const ask = (key, question) =>
     new Promise((resolve, reject) => {
+      const fail = (code) => reject(new Error(`the server ended with ${code}`));
       const hear = (message) => {
         if (message[key] === undefined) return;
-        child.off('message', hear);
+        child.off('message', hear).off('exit', fail);
         resolve(message[key]);
       };
-      child.on('message', hear);
-      child.once('exit', (code) => reject(new Error(`the server ended with ${code}`)));
+      child.on('message', hear).once('exit', fail);
       if (question !== undefined) child.send(question);
     });
   const { http: port, grpc: grpcPort } = await ask('ports');

@@ -31,19 +31,20 @@ export class Admission {
     lastEventId: string | undefined,
   ): Promise<Seat> {
     this.streams.refuseWhileDraining();
-    const giveBack = this.places.take(kind, organizationId);
+    this.places.take(kind, organizationId);
+    let hub: OrganizationHub | undefined;
+    let isHeld = true;
+    const release = (): void => {
+      if (!isHeld) return;
+      isHeld = false;
+      if (hub !== undefined) this.hubs.release(hub);
+      this.places.giveBack(kind, organizationId);
+    };
     try {
-      const hub = await this.hubs.acquire(organizationId);
-      let isHeld = true;
-      const release = (): void => {
-        if (!isHeld) return;
-        isHeld = false;
-        this.hubs.release(hub);
-        giveBack();
-      };
+      hub = await this.hubs.acquire(organizationId);
       return { hub, ...(await hub.startingPoint(lastEventId)), release };
     } catch (error) {
-      giveBack();
+      release();
       throw error;
     }
   }

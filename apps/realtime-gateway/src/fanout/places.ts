@@ -9,7 +9,7 @@ import { Bus } from '@spooled/nats';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
 import { Pace } from './pace.js';
 import { RealtimeMetrics } from './realtime-metrics.js';
-import { TimerWheel } from './timer-wheel.js';
+import { TimerWheel, type WheelEntry } from './timer-wheel.js';
 import type { Transport } from './transport.js';
 
 export type StreamKind = Transport['name'];
@@ -39,7 +39,7 @@ export class Places implements OnModuleInit, BeforeApplicationShutdown {
   readonly #others = new Map<string, Map<string, Told>>();
   readonly #changed = new Set<string>();
   readonly #pace = new Pace(TELL_GAP_MS, () => this.#tellChanged());
-  #stopTelling: (() => void) | undefined;
+  #telling: WheelEntry | undefined;
 
   constructor(
     @Inject(REALTIME_CONFIG) private readonly config: RealtimeConfig,
@@ -51,7 +51,7 @@ export class Places implements OnModuleInit, BeforeApplicationShutdown {
   onModuleInit(): void {
     this.bus.onBroadcast(streamsHeld, (told, gateway) => this.#hear(told, gateway));
     this.bus.onReconnect(() => this.#tell([...this.#own.keys()]));
-    this.#stopTelling = this.wheel.every(TELL_ALL_EVERY_MS, () => {
+    this.#telling = this.wheel.every(TELL_ALL_EVERY_MS, () => {
       this.#tell([...this.#own.keys()]);
       this.#forgetSilent();
     });
@@ -59,28 +59,26 @@ export class Places implements OnModuleInit, BeforeApplicationShutdown {
 
   /** The streams are gone by now. */
   beforeApplicationShutdown(): void {
-    this.#stopTelling?.();
+    this.#telling?.stop();
     this.#pace.stop();
     this.#tellChanged();
   }
 
   /**
-   * Takes one of the organization's places. Answers a function that gives it back, once.
+   * Takes one of the organization's places, which must be given back, once.
    * @throws AppError `RATE_LIMIT_EXCEEDED` when there is none.
    */
-  take(kind: StreamKind, organizationId: string): () => void {
-    const name = `${kind} ${organizationId}`;
+  take(kind: StreamKind, organizationId: string): void {
+    const name = nameOf(kind, organizationId);
     const limit = this.#limitOf(kind);
     if ((this.#own.get(name) ?? 0) + this.#takenElsewhere(name) >= limit) throw tooMany(limit);
     this.#add(name, 1);
     this.metrics.connections.inc({ transport: kind });
-    let isHeld = true;
-    return () => {
-      if (!isHeld) return;
-      isHeld = false;
-      this.#add(name, -1);
-      this.metrics.connections.dec({ transport: kind });
-    };
+  }
+
+  giveBack(kind: StreamKind, organizationId: string): void {
+    this.#add(nameOf(kind, organizationId), -1);
+    this.metrics.connections.dec({ transport: kind });
   }
 
   #limitOf(kind: StreamKind): number {
@@ -136,6 +134,10 @@ export class Places implements OnModuleInit, BeforeApplicationShutdown {
       if (told.size === 0) this.#others.delete(name);
     }
   }
+}
+
+function nameOf(kind: StreamKind, organizationId: string): string {
+  return `${kind} ${organizationId}`;
 }
 
 function tooMany(limit: number): AppError {

@@ -4,7 +4,7 @@ import { Readiness } from '@spooled/runtime';
 import { setTimeout as delay } from 'node:timers/promises';
 import { REALTIME_CONFIG, type RealtimeConfig } from '../config.js';
 import type { CloseReason } from './outlet.js';
-import { TimerWheel } from './timer-wheel.js';
+import { TimerWheel, type WheelEntry } from './timer-wheel.js';
 
 /** An open WebSocket, SSE or gRPC stream, as those see it who care for all of them. */
 export interface Stream {
@@ -24,8 +24,8 @@ const AGE_JITTER = 0.2;
 /** Every open stream of this process: closes them when they are old, and when the process stops. */
 @Injectable()
 export class Streams implements OnModuleDestroy {
-  /** Each with what ends its ageing. */
-  readonly #open = new Map<Stream, () => void>();
+  /** Each with what ages it, unless streams may grow old. */
+  readonly #open = new Map<Stream, WheelEntry | undefined>();
   #isDraining = false;
 
   constructor(
@@ -51,14 +51,14 @@ export class Streams implements OnModuleDestroy {
   }
 
   remove(stream: Stream): void {
-    this.#open.get(stream)?.();
+    this.#open.get(stream)?.stop();
     this.#open.delete(stream);
   }
 
   /** No client may come to rely on a stream that lasts: a deploy, which ends them all, is nothing new to it. */
-  #age(stream: Stream): () => void {
+  #age(stream: Stream): WheelEntry | undefined {
     const { REALTIME_MAX_STREAM_AGE_MS: maxAgeMs } = this.config;
-    if (maxAgeMs === 0) return () => undefined;
+    if (maxAgeMs === 0) return undefined;
     const jitter = 1 + AGE_JITTER * (2 * Math.random() - 1);
     return this.wheel.every(maxAgeMs * jitter, () => stream.close('aged'));
   }

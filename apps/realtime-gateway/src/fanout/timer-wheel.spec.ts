@@ -36,11 +36,11 @@ describe('the timer wheel', () => {
     const wheel = new TimerWheel();
     const other = jest.fn();
     const run = jest.fn(() => {
-      end();
-      endOther();
+      entry.stop();
+      otherEntry.stop();
     });
-    const end = wheel.every(1000, run);
-    const endOther = wheel.every(1000, other);
+    const entry = wheel.every(1000, run);
+    const otherEntry = wheel.every(1000, other);
     jest.advanceTimersByTime(5000);
     expect(run).toHaveBeenCalledTimes(1);
     expect(other).not.toHaveBeenCalled();

@@ -3,10 +3,19 @@ import { Injectable, type OnApplicationShutdown } from '@nestjs/common';
 const TICK_MS = 100;
 const SLOTS = 512;
 
-interface Entry {
-  readonly run: () => void;
-  readonly periodTicks: number;
-  dueTick: number;
+/** Something that the wheel runs periodically. */
+export class WheelEntry {
+  constructor(
+    private readonly wheel: TimerWheel,
+    readonly run: () => void,
+    readonly periodTicks: number,
+    public dueTick: number,
+  ) {}
+
+  /** Once is enough. */
+  stop(): void {
+    this.wheel.remove(this);
+  }
 }
 
 /**
@@ -15,23 +24,26 @@ interface Entry {
  */
 @Injectable()
 export class TimerWheel implements OnApplicationShutdown {
-  readonly #slots = Array.from({ length: SLOTS }, () => new Set<Entry>());
+  readonly #slots = Array.from({ length: SLOTS }, () => new Set<WheelEntry>());
   #tick = 0;
   #entries = 0;
   #timer: NodeJS.Timeout | undefined;
 
-  /** Runs every `periodMs`, first after one period. Answers a function that ends it. */
-  every(periodMs: number, run: () => void): () => void {
+  /** Runs every `periodMs`, first after one period, until it is stopped. */
+  every(periodMs: number, run: () => void): WheelEntry {
     const periodTicks = Math.max(1, Math.round(periodMs / TICK_MS));
-    const entry: Entry = { run, periodTicks, dueTick: this.#tick + periodTicks };
+    const entry = new WheelEntry(this, run, periodTicks, this.#tick + periodTicks);
     this.#slotOf(entry).add(entry);
     this.#entries += 1;
     this.#timer ??= setInterval(() => this.#turn(), TICK_MS).unref();
-    return () => {
-      if (!this.#slotOf(entry).delete(entry)) return;
-      this.#entries -= 1;
-      if (this.#entries === 0) this.#stop();
-    };
+    return entry;
+  }
+
+  /** For entries to stop themselves. */
+  remove(entry: WheelEntry): void {
+    if (!this.#slotOf(entry).delete(entry)) return;
+    this.#entries -= 1;
+    if (this.#entries === 0) this.#stop();
   }
 
   onApplicationShutdown(): void {
@@ -45,7 +57,7 @@ export class TimerWheel implements OnApplicationShutdown {
 
   #turn(): void {
     this.#tick += 1;
-    const due = [...(this.#slots[this.#tick % SLOTS] as Set<Entry>)];
+    const due = [...(this.#slots[this.#tick % SLOTS] as Set<WheelEntry>)];
     for (const entry of due) {
       const slot = this.#slotOf(entry);
       // An earlier entry of this tick may have ended this one; one whose period exceeds the wheel waits for its turn.
@@ -56,7 +68,7 @@ export class TimerWheel implements OnApplicationShutdown {
     }
   }
 
-  #slotOf({ dueTick }: Entry): Set<Entry> {
-    return this.#slots[dueTick % SLOTS] as Set<Entry>;
+  #slotOf({ dueTick }: WheelEntry): Set<WheelEntry> {
+    return this.#slots[dueTick % SLOTS] as Set<WheelEntry>;
   }
 }

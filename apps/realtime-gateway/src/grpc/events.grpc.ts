@@ -54,7 +54,7 @@ export class EventsGrpc {
       pulse: this.pulse,
     });
     call.onAccess(() => stream.applyAccess(call.principal));
-    const stops = [
+    const turns = [
       this.wheel.every(pingIntervalMs / CHECKS_PER_SILENCE, () => stream.checkSilence()),
       this.wheel.every(pingIntervalMs, () => stream.tellHealth()),
     ];
@@ -63,7 +63,7 @@ export class EventsGrpc {
       call.stream.open({ 'last-event-id': seat.hub.cursor(seat.after) });
       await stream.run(call.signal);
     } finally {
-      for (const stop of stops) stop();
+      for (const turn of turns) turn.stop();
       this.streams.remove(stream);
       this.metrics.closed.inc({ transport: 'grpc', code: stream.closedBecause ?? 'other' });
     }

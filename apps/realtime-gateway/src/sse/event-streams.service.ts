@@ -75,13 +75,9 @@ export class EventStreams {
     const seat = await this.#seat(request);
     const stream = this.#open(request, seat, {
       selectorFor: (access) => new Selector({ access, url: bound }, [filter]),
+      tellsHealth: true,
     });
-    if (stream === undefined) return;
-    const stopHealth = this.wheel.every(this.config.REALTIME_SSE_HEALTH_INTERVAL_MS, () =>
-      stream.tellHealth(),
-    );
-    request.reply.raw.once('close', stopHealth);
-    stream.start();
+    stream?.start();
   }
 
   /** One queue: its counters now, then its job events and its counters whenever they change. */
@@ -238,7 +234,10 @@ export class EventStreams {
   #open(
     { reply, principal, query }: AnyRequest,
     seat: Seat,
-    options: Pick<SseStreamOptions, 'selectorFor' | 'onSent'>,
+    {
+      tellsHealth = false,
+      ...options
+    }: Pick<SseStreamOptions, 'selectorFor' | 'onSent'> & { readonly tellsHealth?: boolean },
   ): SseStream | undefined {
     reply.hijack();
     const { raw: response } = reply;
@@ -257,12 +256,15 @@ export class EventStreams {
       closeGraceMs: this.config.REALTIME_CLOSE_GRACE_MS,
     });
     const unwatch = this.access.watch(stream);
-    const stopChecks = this.wheel.every(
-      this.config.REALTIME_SSE_SILENCE_MS / CHECKS_PER_SILENCE,
-      () => stream.checkSilence(),
+    const checks = this.wheel.every(this.config.REALTIME_SSE_SILENCE_MS / CHECKS_PER_SILENCE, () =>
+      stream.checkSilence(),
     );
+    const health = tellsHealth
+      ? this.wheel.every(this.config.REALTIME_SSE_HEALTH_INTERVAL_MS, () => stream.tellHealth())
+      : undefined;
     response.once('close', () => {
-      stopChecks();
+      checks.stop();
+      health?.stop();
       unwatch();
       stream.stop();
       seat.release();

@@ -85,11 +85,9 @@ export class EventsGateway implements OnModuleInit {
       },
     });
     unwatch = this.access.watch(connection);
-    const stopBeat = this.wheel.every(this.config.REALTIME_PING_INTERVAL_MS, () =>
-      connection.beat(),
-    );
+    const beat = this.wheel.every(this.config.REALTIME_PING_INTERVAL_MS, () => connection.beat());
     socket.once('close', (code) => {
-      stopBeat();
+      beat.stop();
       unwatch();
       connection.stop();
       this.streams.remove(connection);

@@ -92,10 +92,11 @@ export class WsConnection implements Stream, Outlet, Watched {
   start(): void {
     const { socket, pulse } = this.#options;
     socket.on('message', (data, isBinary) => this.#hear(data, isBinary));
-    socket.on('pong', () => this.#noteAlive());
-    socket.on('ping', () => this.#noteAlive());
-    // The library closes with the fitting code by itself; there is nothing to add.
-    socket.on('error', () => undefined);
+    const noteAlive = (): void => this.#noteAlive();
+    socket.on('pong', noteAlive);
+    socket.on('ping', noteAlive);
+    // The library closes with the fitting code by itself.
+    socket.on('error', nothingToAdd);
     this.#send(pulse.ping().json);
     this.#reader.start();
   }
@@ -272,6 +273,8 @@ export class WsConnection implements Stream, Outlet, Watched {
     );
   }
 }
+
+function nothingToAdd(): void {}
 
 function parse(data: RawData): unknown {
   try {

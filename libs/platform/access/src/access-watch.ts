@@ -26,6 +26,7 @@ export interface Watched {
 
 /** What was opened with one credential. */
 interface Entry {
+  readonly key: string;
   principal: Principal;
   readonly watched: Set<Watched>;
   isAsking: boolean;
@@ -87,7 +88,8 @@ export class AccessWatch implements OnApplicationBootstrap, BeforeApplicationShu
   watch(watched: Watched): () => void {
     const { principal } = watched;
     const key = `${principal.apiKeyId} ${principal.token?.jti ?? ''}`;
-    const entry = this.#entries.get(key) ?? {
+    const entry: Entry = this.#entries.get(key) ?? {
+      key,
       principal,
       watched: new Set(),
       isAsking: false,
@@ -97,8 +99,12 @@ export class AccessWatch implements OnApplicationBootstrap, BeforeApplicationShu
     entry.watched.add(watched);
     return () => {
       entry.watched.delete(watched);
-      if (entry.watched.size === 0 && this.#entries.get(key) === entry) this.#entries.delete(key);
+      if (entry.watched.size === 0) this.#drop(entry);
     };
+  }
+
+  #drop(entry: Entry): void {
+    if (this.#entries.get(entry.key) === entry) this.#entries.delete(entry.key);
   }
 
   async #checkAll(): Promise<void> {
