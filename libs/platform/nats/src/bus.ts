@@ -6,7 +6,6 @@ import {
   type OnModuleInit,
 } from '@nestjs/common';
 import {
-  connect,
   headers,
   NoRespondersError,
   RequestError,
@@ -26,19 +25,11 @@ import {
   type Logger,
 } from '@spooled/telemetry';
 import { randomUUID } from 'node:crypto';
-import { setTimeout as delay } from 'node:timers/promises';
 import type { z } from 'zod';
-import { NATS_CONFIG, natsAddress, type NatsConfig } from './nats.config.js';
-
-/** How long a start waits for the bus before going on without it, in milliseconds. */
-const FIRST_CONNECT_WAIT_MS = 2000;
-const REDIAL_MS = 300;
-const DRAIN_LIMIT_MS = 5000;
-const FLUSH_LIMIT_MS = 1000;
+import { away, BusConnection } from './bus-connection.js';
+import { NATS_CONFIG, type NatsConfig } from './nats.config.js';
 
 const OPERATIONS = ['published', 'requested', 'answered'] as const;
-
-type Subscribe = (connection: NatsConnection) => void;
 
 /**
  * The bus between services, over one NATS connection. A bus that is away is a state, not an error: questions fail at
@@ -46,21 +37,17 @@ type Subscribe = (connection: NatsConnection) => void;
  */
 @Injectable()
 export class Bus implements OnModuleInit, OnApplicationShutdown {
-  readonly #subscriptions: Subscribe[] = [];
-  readonly #onReconnect: (() => void)[] = [];
+  readonly #line: BusConnection;
   /** Tells this process's broadcasts from those of others. */
   readonly #id = randomUUID();
-  #connection: NatsConnection | undefined;
-  #isConnected = false;
-  #isClosing = false;
-  readonly #stopping = new AbortController();
   readonly #operations;
 
   constructor(
-    @Inject(NATS_CONFIG) private readonly config: NatsConfig,
+    @Inject(NATS_CONFIG) config: NatsConfig,
     @Inject(LOGGER) private readonly logger: Logger,
     @Optional() metrics?: Metrics,
   ) {
+    this.#line = new BusConnection(config, logger);
     // Monitors know the traffic between processes by this name, whatever carries it.
     this.#operations = metrics?.counter({
       name: 'spooled_redis_operations_total',
@@ -71,30 +58,20 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   }
 
   get isConnected(): boolean {
-    return this.#isConnected;
+    return this.#line.isConnected;
   }
 
   /** The connection itself, for the event log's streams. @throws AppError `SERVICE_UNAVAILABLE` when it is away. */
   get connection(): NatsConnection {
-    if (this.#connection === undefined || !this.#isConnected)
-      throw away('The bus is not available.');
-    return this.#connection;
+    return this.#line.present;
   }
 
   async onModuleInit(): Promise<void> {
-    await within(FIRST_CONNECT_WAIT_MS, this.#connect());
+    await this.#line.open();
   }
 
   async onApplicationShutdown(): Promise<void> {
-    this.#isClosing = true;
-    this.#stopping.abort();
-    // A drain delivers what was published. It may fail or never end when the server goes away meanwhile, and leave the
-    // client dialling: only a close ends that.
-    if (this.#isConnected && this.#connection !== undefined) {
-      await within(DRAIN_LIMIT_MS, this.#connection.drain());
-    }
-    await this.#connection?.close().catch(() => undefined);
-    this.#isConnected = false;
+    await this.#line.close();
   }
 
   /**
@@ -176,19 +153,12 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
       }
       this.#reply(message, spec.subject, envelope);
     };
-    this.#subscribe((connection) => {
-      connection.subscribe(spec.subject, {
-        queue: spec.subject,
-        callback: (error, message) => {
-          if (error === null) void handle(message);
-        },
-      });
-    });
+    this.#subscribe(spec.subject, (message) => void handle(message), spec.subject);
   }
 
   /** Tells whoever listens; lost when the bus is away. */
   hint<P extends z.ZodType>(spec: HintSpec<P>, organizationId: string, payload: z.input<P>): void {
-    if (!this.#isConnected) return;
+    if (!this.isConnected) return;
     this.publish(`${spec.subject}.${organizationId}`, JSON.stringify(payload));
   }
 
@@ -197,8 +167,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
    * those of others are on their way. Never fails, and waits a second at most: a hint may be lost anyway.
    */
   async flush(): Promise<void> {
-    if (!this.#isConnected || this.#connection === undefined) return;
-    await within(FLUSH_LIMIT_MS, this.#connection.flush());
+    await this.#line.flush();
   }
 
   /** A plain publish. @throws AppError `SERVICE_UNAVAILABLE` when the bus is away. */
@@ -223,7 +192,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
 
   /** Tells every other process what concerns no single organization. Lost, and answered `false`, without a bus. */
   broadcast<P extends z.ZodType>(spec: HintSpec<P>, payload: z.input<P>): boolean {
-    if (!this.#isConnected) return false;
+    if (!this.isConnected) return false;
     this.publish(`${spec.subject}.${this.#id}`, JSON.stringify(payload));
     return true;
   }
@@ -243,20 +212,19 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
 
   /** A plain subscription. Answers a function that ends it. */
   subscribe(subject: string, hear: (message: Msg) => void): () => void {
-    let unsubscribe: () => void = () => undefined;
-    const subscribe: Subscribe = (connection) => {
+    return this.#subscribe(subject, (message) => this.#guard(hear, message));
+  }
+
+  #subscribe(subject: string, hear: (message: Msg) => void, queue?: string): () => void {
+    return this.#line.subscribe((connection) => {
       const subscription = connection.subscribe(subject, {
+        ...(queue === undefined ? {} : { queue }),
         callback: (error, message) => {
-          if (error === null) this.#guard(hear, message);
+          if (error === null) hear(message);
         },
       });
-      unsubscribe = () => subscription.unsubscribe();
-    };
-    this.#subscribe(subscribe);
-    return () => {
-      this.#subscriptions.splice(this.#subscriptions.indexOf(subscribe), 1);
-      unsubscribe();
-    };
+      return () => subscription.unsubscribe();
+    });
   }
 
   #understand<P extends z.ZodType>(spec: HintSpec<P>, message: Msg): z.output<P> | undefined {
@@ -287,69 +255,12 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
 
   /** Runs after each connection that follows a loss: what was missed must be fetched. */
   onReconnect(run: () => void): void {
-    this.#onReconnect.push(run);
-  }
-
-  async #connect(): Promise<void> {
-    const connection = await this.#dial();
-    if (connection === undefined) return;
-    if (this.#isClosing) return connection.close();
-    this.#connection = connection;
-    this.#isConnected = true;
-    for (const subscribe of this.#subscriptions) subscribe(connection);
-    void this.#watch(connection);
-  }
-
-  /** The first connection, whenever it comes. The client's own way of waiting for it could not be stopped. */
-  async #dial(): Promise<NatsConnection | undefined> {
-    let hasFailed = false;
-    while (!this.#isClosing) {
-      try {
-        return await this.#open();
-      } catch (error) {
-        if (!hasFailed) this.logger.warn({ err: error }, 'the bus is away');
-        hasFailed = true;
-        const { signal } = this.#stopping;
-        await delay(REDIAL_MS, undefined, { signal }).catch(() => undefined);
-      }
-    }
-    return undefined;
-  }
-
-  #open(): Promise<NatsConnection> {
-    return connect({
-      ...natsAddress(this.config.NATS_URL),
-      name: this.config.SERVICE_NAME,
-      maxReconnectAttempts: -1,
-      reconnectTimeWait: 250,
-      reconnectJitter: 250,
-      ignoreAuthErrorAbort: true,
-      pingInterval: 5000,
-      maxPingOut: 2,
-    });
-  }
-
-  async #watch(connection: NatsConnection): Promise<void> {
-    for await (const status of connection.status()) {
-      if (status.type === 'disconnect') {
-        this.#isConnected = false;
-        if (!this.#isClosing) this.logger.warn('the bus is away');
-      } else if (status.type === 'reconnect') {
-        this.#isConnected = true;
-        this.logger.info('the bus is back');
-        for (const run of this.#onReconnect) run();
-      }
-    }
-  }
-
-  #subscribe(subscribe: Subscribe): void {
-    this.#subscriptions.push(subscribe);
-    if (this.#connection !== undefined) subscribe(this.#connection);
+    this.#line.onReconnect(run);
   }
 
   /** What is larger would look like a bus that is away, and be asked again for ever. */
   #requireCarried(question: string): void {
-    const maxBytes = this.#connection?.info?.max_payload ?? Infinity;
+    const maxBytes = this.#line.maxPayload;
     // A character takes three bytes at most: nearly no question has to be counted.
     if (question.length * 3 <= maxBytes) return;
     const bytes = Buffer.byteLength(question);
@@ -391,17 +302,4 @@ function messaging(subject: string, operation: string) {
     'messaging.destination.name': subject,
     'messaging.operation.name': operation,
   };
-}
-
-/** Waits for the work, but not longer; how it ends is no matter here. */
-async function within(limitMs: number, work: Promise<unknown>): Promise<void> {
-  const stop = new AbortController();
-  const limit = delay(limitMs, undefined, { signal: stop.signal });
-  await Promise.race([work, limit]).catch(() => undefined);
-  limit.catch(() => undefined);
-  stop.abort();
-}
-
-function away(message: string, cause?: unknown): AppError {
-  return new AppError('SERVICE_UNAVAILABLE', message, { retryAfterSecs: 1, cause });
 }
