@@ -1,7 +1,8 @@
 import { AppError } from '@spooled/contracts';
 import { Metrics } from '@spooled/telemetry';
 import { eventually } from '@spooled/testing';
-import type { Database, Transaction } from './database.js';
+import type { Database } from './database.js';
+import type { Transaction } from './unit-of-work.js';
 import { GroupCommit, type GroupCommitOptions } from './group-commit.js';
 
 interface Item {

@@ -8,7 +8,9 @@ import {
   type Metrics,
   type SpanSettings,
 } from '@spooled/telemetry';
-import { sqlState, type Database, type Transaction } from './database.js';
+import { sqlState } from './database-errors.js';
+import type { Database } from './database.js';
+import type { Transaction } from './unit-of-work.js';
 
 export interface GroupCommitOptions {
   readonly database: Database;

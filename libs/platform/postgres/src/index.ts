@@ -1,5 +1,6 @@
-export { Database, sqlState } from './database.js';
-export type { DatabaseOptions, Transaction } from './database.js';
+export { Database } from './database.js';
+export type { DatabaseOptions } from './database.js';
+export { sqlState } from './database-errors.js';
 export { distributeTables } from './distribution.js';
 export type { Distribution } from './distribution.js';
 export { GroupCommit } from './group-commit.js';
@@ -11,3 +12,4 @@ export { PostgresModule } from './postgres.module.js';
 export type { RoomDatabaseOptions } from './postgres.module.js';
 export { sql } from './statement.js';
 export type { Statement } from './statement.js';
+export type { Transaction } from './unit-of-work.js';

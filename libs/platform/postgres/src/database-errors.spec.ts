@@ -1,6 +1,6 @@
 import { AppError } from '@spooled/contracts';
 
-import { sqlState } from './database.js';
+import { sqlState } from './database-errors.js';
 
 describe('sqlState', () => {
   it.each(['23505', '0A000', '2F002', 'P0001', 'XX001', 'HV00A'])('reads %s', (code) => {
