@@ -34,7 +34,14 @@ function projectDirectories() {
       readdirSync(path.join(root, parent)).map((name) => path.join(parent, name)),
     )
     .map((directory) => path.join(root, directory))
-    .filter((directory) => existsSync(path.join(directory, 'src')));
+    .filter(hasBuild);
+}
+
+/** Tests, for one, are not built. */
+function hasBuild(project) {
+  const manifest = path.join(project, 'package.json');
+  if (!existsSync(manifest)) return false;
+  return JSON.parse(readFileSync(manifest, 'utf8')).nx?.targets?.build !== undefined;
 }
 
 /** Names, sizes and times of everything that a build reads. */
