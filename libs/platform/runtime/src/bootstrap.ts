@@ -19,12 +19,28 @@ export async function bootstrap(
     readonly onStopped?: () => Promise<void>;
   } = {},
 ): Promise<INestApplicationContext> {
+  // What it has to say is in the errors that it throws.
+  const starting = NestFactory.createApplicationContext(application, {
+    logger: false,
+    abortOnError: false,
+  });
+  let isStopping = false;
+  const stop = (signal: string): void => {
+    if (isStopping) return;
+    isStopping = true;
+    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
+    void starting.then(
+      (context) => close(context, signal, options.onStopped),
+      // Whoever awaits the start tells why.
+      () => undefined,
+    );
+  };
+  // Before anything is started: in a container, a signal that nobody listens for is lost.
+  process.once('SIGTERM', stop);
+  process.once('SIGINT', stop);
   let context: INestApplicationContext;
   try {
-    context = await NestFactory.createApplicationContext(application, {
-      logger: ['error', 'warn'],
-      abortOnError: false,
-    });
+    context = await starting;
   } catch (error) {
     if (error instanceof ConfigError) process.stderr.write(`${error.message}\n`);
     else console.error(error);
@@ -32,27 +48,26 @@ export async function bootstrap(
     process.exit(1);
   }
   const logger = context.get<Logger>(LOGGER);
-  let isStopping = false;
-  const stop = (signal: string): void => {
-    if (isStopping) return;
-    isStopping = true;
-    logger.info({ signal }, 'stopping');
-    setTimeout(() => process.exit(1), STOP_LIMIT_MS).unref();
-    const closed = context.close().finally(() => options.onStopped?.());
-    closed.then(
-      () => process.exit(0),
-      (error: unknown) => {
-        logger.error({ err: error }, 'stop failed');
-        process.exit(1);
-      },
-    );
-  };
-  process.once('SIGTERM', stop);
-  process.once('SIGINT', stop);
   process.on('unhandledRejection', (reason) => {
     logger.fatal({ err: reason }, 'unhandled rejection');
     process.exit(1);
   });
-  await options.onStarted?.(context);
+  if (!isStopping) await options.onStarted?.(context);
   return context;
+}
+
+async function close(
+  context: INestApplicationContext,
+  signal: string,
+  onStopped: (() => Promise<void>) | undefined,
+): Promise<void> {
+  const logger = context.get<Logger>(LOGGER);
+  logger.info({ signal }, 'stopping');
+  try {
+    await context.close().finally(() => onStopped?.());
+    process.exit(0);
+  } catch (error) {
+    logger.error({ err: error }, 'stop failed');
+    process.exit(1);
+  }
 }
