@@ -71,6 +71,8 @@ export class World {
       DATABASE_URL: this.database.url,
       NATS_URL: this.nats.url,
       SPOOLED_ENV: 'test',
+      // No answer is given up because the machine is slow.
+      BUS_MIN_WAIT_MS: '30000',
       HOST: '127.0.0.1',
       PORT: '0',
       GRPC_PORT: '0',
@@ -79,7 +81,7 @@ export class World {
       WORKER_METRICS_INTERVAL_SECS: '1',
     });
     this.others = new Bus(
-      { NATS_URL: this.nats.url, SERVICE_NAME: 'test' },
+      { NATS_URL: this.nats.url, SERVICE_NAME: 'test', BUS_MIN_WAIT_MS: 30_000 },
       createLogger('test', 'silent'),
     );
     await this.others.onModuleInit();
