@@ -58,8 +58,9 @@ export class TestService {
       DATABASE_URL: this.database.url,
       NATS_URL: this.nats.url,
       SPOOLED_ENV: 'test',
-      // No answer is given up because the machine is slow.
+      // Nothing is given up because the machine is slow.
       BUS_MIN_WAIT_MS: '30000',
+      DATABASE_CONNECT_TIMEOUT_MS: '30000',
       HOST: '127.0.0.1',
       PORT: '0',
       JWT_SECRET,
