@@ -1,4 +1,5 @@
 import { jobsRpc } from '@spooled/contracts';
+import { awayFromMidnight } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import { World, type Tenant } from './setup.js';
 
@@ -7,6 +8,7 @@ let world: World;
 beforeAll(async () => {
   world = await World.setup();
 });
+beforeEach(awayFromMidnight);
 afterAll(() => world.stop());
 
 /** Something of everything that an organization can have here. */
