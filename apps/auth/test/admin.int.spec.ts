@@ -13,7 +13,7 @@ import {
   type PlatformStats,
 } from '@spooled/contracts';
 import { Database, sql } from '@spooled/postgres';
-import { eventually } from '@spooled/testing';
+import { awayFromMidnight, eventually } from '@spooled/testing';
 import { Peers } from './peers.js';
 import { ADMIN_KEY, freshSlug, TestService, type CallOptions } from './setup.js';
 
@@ -339,6 +339,7 @@ const deletions = sql(
 );
 
 describe('GET /admin/stats', () => {
+  beforeEach(awayFromMidnight);
   const stats = async () => {
     const { status, body } = await admin<PlatformStats>('GET', '/stats');
     expect(status).toBe(200);

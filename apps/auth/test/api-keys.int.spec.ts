@@ -277,13 +277,8 @@ describe('DELETE /api-keys/:id', () => {
     const revoked = await service.call('DELETE', `/api-keys/${made.id}`, { credential: key });
     expect([revoked.status, revoked.text]).toEqual([204, '']);
     for (const credential of credentials) {
-      await eventually(
-        async () => {
-          const { status, body } = await service.call('GET', '/organizations', { credential });
-          expect([status, body]).toEqual([401, expect.objectContaining({ code: 'UNAUTHORIZED' })]);
-        },
-        { timeoutMs: 1000 },
-      );
+      const { status, body } = await service.call('GET', '/organizations', { credential });
+      expect([status, body]).toEqual([401, expect.objectContaining({ code: 'UNAUTHORIZED' })]);
     }
     const refreshed = await service.call('POST', '/auth/refresh', {
       body: { refresh_token: grant.refresh_token },
@@ -320,10 +315,12 @@ describe('what is not the caller’s', () => {
 describe('last_used', () => {
   it('is written soon after a use, once a minute', async () => {
     const { key, keyId } = await service.organization();
+    const begunAt = Date.now();
     const read = async () =>
       (await service.call<ApiKey>('GET', `/api-keys/${keyId}`, { credential: key })).body.last_used;
     const first = await eventually(read);
-    expect(Math.abs(Date.parse(first!) - Date.now())).toBeLessThan(10_000);
+    expect(Date.parse(first!)).toBeGreaterThanOrEqual(begunAt - 1000);
+    expect(Date.parse(first!)).toBeLessThanOrEqual(Date.now());
     await service.context.get(LastUsed).step();
     expect(await read()).toBe(first);
   });
@@ -332,13 +329,20 @@ describe('last_used', () => {
 describe('a key with an end', () => {
   it('stops when it comes', async () => {
     const { id } = await service.organization();
-    const expires_at = new Date(Date.now() + 1500).toISOString();
-    const { key } = await service.key(id, { expires_at });
-    const use = async () =>
-      (await service.call('GET', '/organizations', { credential: key })).status;
-    expect(await use()).toBe(200);
-    await eventually(async () => expect(await use()).toBe(401));
-    expect(Date.now()).toBeGreaterThanOrEqual(Date.parse(expires_at));
+    const use = async (credential: string) =>
+      (await service.call('GET', '/organizations', { credential })).status;
+    /** A key that was used before its end: a later one if this machine took too long for that. */
+    const used = async (lifeMs: number): Promise<{ key: string; endsAt: number }> => {
+      const endsAt = Date.now() + lifeMs;
+      const { key } = await service.key(id, { expires_at: new Date(endsAt).toISOString() });
+      const status = await use(key);
+      if (status === 401 && Date.now() >= endsAt) return used(2 * lifeMs);
+      expect(status).toBe(200);
+      return { key, endsAt };
+    };
+    const { key, endsAt } = await used(1500);
+    await eventually(async () => expect(await use(key)).toBe(401));
+    expect(Date.now()).toBeGreaterThanOrEqual(endsAt);
     const login = await service.call('POST', '/auth/login', { body: { api_key: key } });
     expect(login.status).toBe(401);
   });

@@ -64,7 +64,9 @@ describe('a database of an owner that is no superuser', () => {
       await service.boot();
       expect((await login()).status).toBe(503);
       await postgres.start();
-      await eventually(async () => expect((await login()).status).toBe(200));
+      const read = () => service.call('GET', '/organizations', { credential: key });
+      await eventually(async () => expect((await read()).status).toBe(200));
+      expect((await login()).status).toBe(200);
     } finally {
       await service.stop();
     }

@@ -13,7 +13,7 @@ import { decodeJwt } from 'jose';
 import { ExpiryPruner } from '../src/maintenance/expiry-pruner.js';
 import { TokenSigner } from '../src/tokens/token-signer.js';
 import { Mailbox } from './mailbox.js';
-import { freshSlug, TestService } from './setup.js';
+import { freshSlug, TestService, withinOne } from './setup.js';
 
 let service: TestService;
 let mailbox: Mailbox;
@@ -102,10 +102,14 @@ describe('POST /auth/email/start', () => {
   });
 
   it('sends five codes an hour to an address, however it is written', async () => {
-    const address = freshAddress();
-    for (let sent = 0; sent < 5; sent += 1) expect((await start(address)).status).toBe(200);
-    const { status, body, headers } = await start(address.toUpperCase());
-    expect(status).toBe(429);
+    const answers = await withinOne(3_600_000, async () => {
+      const address = freshAddress();
+      const all = [];
+      for (let sent = 0; sent < 5; sent += 1) all.push(await start(address));
+      return [...all, await start(address.toUpperCase())];
+    });
+    expect(answers.map(({ status }) => status)).toEqual([...Array(5).fill(200), 429]);
+    const { body, headers } = answers.at(-1)!;
     expect(body).toMatchObject({ code: 'RATE_LIMIT_EXCEEDED', limit: 5 });
     expect(Number(headers.get('retry-after'))).toBeGreaterThanOrEqual(1);
     expect((await start(freshAddress())).status).toBe(200);
@@ -296,12 +300,14 @@ describe('GET /auth/check-email', () => {
   });
 
   it('is asked ten times a minute by a client, and others go on', async () => {
-    const headers = from();
-    const answers = [];
-    // A minute may begin in between, so that two windows are used.
-    for (let asked = 0; asked < 21; asked += 1) answers.push(await check('a@x.example', headers));
-    const refused = answers.find(({ status }) => status === 429);
-    expect(refused?.body).toMatchObject({ code: 'RATE_LIMIT_EXCEEDED', limit: 10 });
+    const answers = await withinOne(60_000, async () => {
+      const headers = from();
+      const all = [];
+      for (let asked = 0; asked < 11; asked += 1) all.push(await check('a@x.example', headers));
+      return all;
+    });
+    expect(answers.map(({ status }) => status)).toEqual([...Array(10).fill(200), 429]);
+    expect(answers.at(-1)!.body).toMatchObject({ code: 'RATE_LIMIT_EXCEEDED', limit: 10 });
     expect((await check('a@x.example')).status).toBe(200);
   });
 });

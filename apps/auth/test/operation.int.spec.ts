@@ -156,7 +156,10 @@ describe('the expiry pruner', () => {
     const { id, key } = await service.organization();
     const { refresh_token } = await service.login(key);
     const database = service.context.get(Database);
-    const end = sql('test.end', `update auth.session set expires_at = now() + interval '1 second'`);
+    const end = sql(
+      'test.end',
+      `update auth.session set expires_at = now() + interval '10 minutes'`,
+    );
     await database.query([id], end);
     const { body } = await service.call<AccessGrant>('POST', '/auth/refresh', {
       body: { refresh_token },

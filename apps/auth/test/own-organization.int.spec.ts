@@ -339,14 +339,20 @@ describe('DELETE /organizations/:id', () => {
       throw new AppError('SERVICE_UNAVAILABLE');
     };
     expect((await remove(id, key)).status).toBe(204);
-    await eventually(() => expect(asked()).toBe(3));
-    expect(await dueInSecs()).toBeLessThan(60);
+    await eventually(async () => {
+      expect(asked()).toBeGreaterThanOrEqual(3);
+      expect(await dueInSecs()).toBeLessThan(60);
+    });
 
     forgetting.jobs = () => ({ isDone: true });
-    await service.context.get(Database).maintenance((tx) => tx.query(makeDue, [id]));
-    service.context.get(RemovalFinisher).wake();
-    // Everything is forgotten, so only the last visit is left.
-    await eventually(async () => expect(await dueInSecs()).toBeGreaterThan(13 * 60));
+    // Everything is forgotten then, so only the last visit is left.
+    const isLeftAlone = async (): Promise<boolean> => (await dueInSecs()) > 13 * 60;
+    await eventually(async () => {
+      if (await isLeftAlone()) return true;
+      await service.context.get(Database).maintenance((tx) => tx.query(makeDue, [id]));
+      service.context.get(RemovalFinisher).wake();
+      return eventually(isLeftAlone, { timeoutMs: 5000 });
+    });
   });
 
   it('is for full keys of the organization only', async () => {

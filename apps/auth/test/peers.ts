@@ -12,7 +12,7 @@ export class Peers {
 
   static async join(service: TestService): Promise<Peers> {
     const bus = new Bus(
-      { NATS_URL: service.nats.url, SERVICE_NAME: 'peers' },
+      { NATS_URL: service.nats.url, SERVICE_NAME: 'peers', BUS_MIN_WAIT_MS: 30_000 },
       createLogger('test', 'silent'),
     );
     await bus.onModuleInit();

@@ -1,5 +1,5 @@
 import type { SlugCheck } from '@spooled/contracts';
-import { freshSlug, TestService } from './setup.js';
+import { freshSlug, TestService, withinOne } from './setup.js';
 
 let service: TestService;
 
@@ -78,16 +78,14 @@ describe('GET /organizations/check-slug', () => {
   });
 
   it('is asked 60 times a minute from an address, and others go on', async () => {
-    const address = freshAddress();
-    const statuses: number[] = [];
-    for (let asked = 0; asked < 130 && statuses.at(-1) !== 429; asked += 1) {
-      statuses.push((await check('acme', address)).status);
-    }
-    // A minute may have begun in between, so that a window was only partly used.
-    expect(statuses.length).toBeGreaterThan(60);
-    const refused = await check('acme', address);
-    expect(refused.status).toBe(429);
-    expect(refused.body).toMatchObject({ code: 'RATE_LIMIT_EXCEEDED', limit: 60 });
+    const answers = await withinOne(60_000, async () => {
+      const address = freshAddress();
+      const all = [];
+      for (let asked = 0; asked < 61; asked += 1) all.push(await check('acme', address));
+      return all;
+    });
+    expect(answers.map(({ status }) => status)).toEqual([...Array(60).fill(200), 429]);
+    expect(answers.at(-1)!.body).toMatchObject({ code: 'RATE_LIMIT_EXCEEDED', limit: 60 });
     expect((await check('acme')).status).toBe(200);
   });
 });

@@ -9,9 +9,10 @@ import { Bus } from '@spooled/nats';
 import { eventually } from '@spooled/testing';
 import { decodeJwt, SignJWT, UnsecuredJWT } from 'jose';
 import { randomBytes } from 'node:crypto';
-import { JWT_SECRET, TestService } from './setup.js';
+import { JWT_SECRET, TestService, withinOne } from './setup.js';
 
 const HOUR = 3600;
+const MINUTE_MS = 60_000;
 const secret = new TextEncoder().encode(JWT_SECRET);
 let service: TestService;
 
@@ -89,23 +90,13 @@ describe('POST /auth/login', () => {
     expect([answer.status, answer.body['code']]).toEqual([status, code]);
   });
 
-  /** Fixed windows begin with the minute: what its turn fell into is done again. */
-  async function withinOneMinute<T>(run: () => Promise<T>): Promise<T> {
-    const minute = (): number => Math.floor(Date.now() / 60_000);
-    for (;;) {
-      const begun = minute();
-      const result = await run();
-      if (minute() === begun) return result;
-    }
-  }
-
   const tryKey = (key: string) => service.call('POST', '/auth/login', { body: { api_key: key } });
 
   it.each([
     ['good', 200, async () => (await service.organization()).key],
     ['bad', 401, async () => `sp_test_${randomBytes(32).toString('base64url')}`],
   ])('refuses the sixth try of a %s key in a minute', async (_, status, keyOf) => {
-    const answers = await withinOneMinute(async () => {
+    const answers = await withinOne(MINUTE_MS, async () => {
       const key = await keyOf();
       const all = [];
       for (let attempt = 0; attempt < 6; attempt += 1) all.push(await tryKey(key));
@@ -135,7 +126,7 @@ describe('POST /auth/login', () => {
     bus.subscribe(`${trafficTold.subject}.*`, (message) => told.push(message.string()));
     await bus.connection.flush();
     try {
-      const { key, statuses } = await withinOneMinute(async () => {
+      const { key, statuses } = await withinOne(MINUTE_MS, async () => {
         const { key } = await service.organization();
         const statuses: number[] = [];
         for (let attempt = 0; attempt < 7; attempt += 1) {

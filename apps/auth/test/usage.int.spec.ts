@@ -208,6 +208,8 @@ describe('GET /organizations/usage', () => {
 
   it('answers 503 while the service of webhooks is there and does not answer', async () => {
     await others.play(everyone, 'webhooks');
+    await service.shutDown();
+    await service.boot({ BUS_MIN_WAIT_MS: '0' });
     const { key } = await service.organization();
     expect((await read(key)).status).toBe(503);
   });

@@ -10,6 +10,8 @@ export const jobApiConfig = z.object({
   QUEUE_DEFAULT_TIMEOUT_SECS: env.int(300, 1, 86_400),
   /** How often expired leases are looked for, in milliseconds. */
   LEASE_REAP_INTERVAL_MS: env.int(5000, 50, 60_000),
+  /** How often work that no hint told of is looked for: for those who wait, and what other instances scheduled; in milliseconds. */
+  WORK_POLL_INTERVAL_MS: env.int(2000, 50, 60_000),
   /** Callers that may share one transaction; 1 switches grouping off (for measuring what it is worth). */
   GROUP_COMMIT_MAX_ROWS: env.int(500, 1, 1000),
 });

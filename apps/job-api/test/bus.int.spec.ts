@@ -1,7 +1,7 @@
 import { jobsRpc, workAvailable, type QueueCounters } from '@spooled/contracts';
 import { Signal } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
-import { World, type Tenant } from './setup.js';
+import { SOON_MS, World, type Tenant } from './setup.js';
 
 let world: World;
 beforeAll(async () => {
@@ -148,6 +148,7 @@ describe('the work hint', () => {
     world.others.onHint(workAvailable, ({ queueNames }, organizationId) => {
       if (organizationId === tenant.organizationId) heard.fire(queueNames);
     });
+    await world.others.connection.flush();
     const jobs = Array.from({ length: 5 }, () => ({ payload: 1 }));
     await tenant.call('POST', '/jobs/bulk', { queue_name: 'emails', jobs });
     expect(await heard.next()).toEqual(['emails']);
@@ -175,7 +176,7 @@ describe('the work hint', () => {
       instance: 'another',
     });
     expect((await claiming).map((job) => job.id)).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1800);
+    expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
   });
 
   it('survives messages that are no JSON', async () => {

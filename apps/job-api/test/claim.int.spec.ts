@@ -1,7 +1,7 @@
 import type { ClaimedJob } from '@spooled/contracts';
 import { eventually } from '@spooled/testing';
 import { LeaseReaper } from '../src/maintenance/lease-reaper.js';
-import { World, type Tenant } from './setup.js';
+import { expectAhead, SOON_MS, World, type Tenant } from './setup.js';
 
 let world: World;
 beforeAll(async () => {
@@ -33,8 +33,11 @@ describe('POST /jobs/claim', () => {
   it('leases a job to the worker: body, lease and state agree', async () => {
     const tenant = world.key();
     const id = await tenant.enqueue({ payload: { a: 1 }, tags: ['x'], priority: 3 });
-    const before = Date.now();
-    const [job] = await tenant.claim({ lease_duration_secs: 60 });
+    let job: ClaimedJob | undefined;
+    await expectAhead(60, async () => {
+      [job] = await tenant.claim({ lease_duration_secs: 60 });
+      return new Date(job!.lease_expires_at);
+    });
     expect(job).toEqual({
       id,
       queue_name: 'emails',
@@ -50,9 +53,6 @@ describe('POST /jobs/claim', () => {
       workflow_id: null,
       traceparent: null,
     });
-    const leaseEnds = Date.parse(job!.lease_expires_at);
-    expect(leaseEnds).toBeGreaterThanOrEqual(before + 59_000);
-    expect(leaseEnds).toBeLessThanOrEqual(Date.now() + 61_000);
     expect(await tenant.job(id)).toMatchObject({
       status: 'processing',
       assigned_worker_id: 'w-1',
@@ -66,10 +66,10 @@ describe('POST /jobs/claim', () => {
   it('leases for 30 seconds when no duration is named', async () => {
     const tenant = world.key();
     await tenant.enqueue();
-    const [job] = await tenant.claim();
-    const seconds = (Date.parse(job!.lease_expires_at) - Date.now()) / 1000;
-    expect(seconds).toBeGreaterThan(28);
-    expect(seconds).toBeLessThan(31);
+    await expectAhead(30, async () => {
+      const [job] = await tenant.claim({ lease_duration_secs: undefined });
+      return new Date(job!.lease_expires_at);
+    });
   });
 
   it('takes by priority from high to low, then in order of insertion', async () => {
@@ -150,16 +150,13 @@ describe('POST /jobs/claim', () => {
     expect(ids(await tenant.claim())).toEqual([id]);
   });
 
-  it('finds it within two seconds when there is always something else', async () => {
+  it('finds it soon when there is always something else', async () => {
     const tenant = world.key();
     const id = await unheardOf(tenant);
-    await eventually(
-      async () => {
-        await tenant.enqueue();
-        return ids(await tenant.claim()).includes(id);
-      },
-      { timeoutMs: 2000 },
-    );
+    await eventually(async () => {
+      await tenant.enqueue();
+      return ids(await tenant.claim()).includes(id);
+    });
   });
 
   it('never gives a job to two of many concurrent callers', async () => {
@@ -305,7 +302,7 @@ describe('a claim that waits', () => {
     const startedAt = performance.now();
     const id = await tenant.enqueue();
     expect(ids((await answer).body.jobs)).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1800);
+    expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
   });
 
   it('is answered as soon as a scheduled job is due', async () => {
@@ -316,7 +313,7 @@ describe('a claim that waits', () => {
     expect(ids((await answer).body.jobs)).toEqual([id]);
     const lateMs = Date.now() - due.getTime();
     expect(lateMs).toBeGreaterThanOrEqual(-5);
-    expect(lateMs).toBeLessThan(1900);
+    expect(lateMs).toBeLessThan(SOON_MS);
   });
 
   it('is answered when the queue it waits for is resumed', async () => {
@@ -328,7 +325,7 @@ describe('a claim that waits', () => {
     const startedAt = performance.now();
     await tenant.call('POST', '/queues/emails/resume');
     expect(ids((await answer).body.jobs)).toEqual([id]);
-    expect(performance.now() - startedAt).toBeLessThan(1800);
+    expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
   });
 
   it('ends with nothing when the time is over', async () => {
@@ -336,16 +333,22 @@ describe('a claim that waits', () => {
     const startedAt = performance.now();
     expect((await answer).body.jobs).toEqual([]);
     expect(performance.now() - startedAt).toBeGreaterThan(900);
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
   });
 
   it('gives one job to exactly one of many that wait', async () => {
     const tenant = world.key();
-    const all = Array.from({ length: 10 }, () => waiting(tenant, { wait_secs: 2 }));
+    const all = Array.from({ length: 10 }, () => waiting(tenant));
     await tenant.stats();
     const id = await tenant.enqueue();
-    const answers = await Promise.all(all.map(({ answer }) => answer));
-    expect(answers.flatMap(({ body }) => ids(body.jobs))).toEqual([id]);
+    const isAnswered = ({ state }: ReturnType<typeof waiting>) => !state.isOpen;
+    await eventually(() => all.some(isAnswered));
+    // Whoever was woken in vain would still be answered with nothing, or with the same job.
+    await tenant.stats();
+    const [first, ...others] = all.filter(isAnswered);
+    expect(ids((await first!.answer).body.jobs)).toEqual([id]);
+    expect(others).toEqual([]);
+    for (const { abort } of all) abort.abort();
   });
 
   it('gives nothing to a client that went away', async () => {
@@ -383,7 +386,7 @@ describe('a claim that waits', () => {
     await tenant.stats();
     const startedAt = performance.now();
     await world.context.close();
-    expect(performance.now() - startedAt).toBeLessThan(3000);
+    expect(performance.now() - startedAt).toBeLessThan(SOON_MS);
     expect((await answer).body.jobs).toEqual([]);
     await world.boot();
   });

@@ -8,7 +8,7 @@ const { PROPERTY_RUNS, PROPERTY_SEED } = process.env;
 const seed = PROPERTY_SEED === undefined ? {} : { seed: Number(PROPERTY_SEED) };
 const QUEUES = ['red', 'green', 'blue'];
 const WORKERS = 6;
-const DEADLINE_MS = 60_000;
+const DEADLINE_MS = 150_000;
 
 let world: World;
 beforeAll(async () => {

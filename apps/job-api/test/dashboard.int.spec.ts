@@ -1,7 +1,7 @@
 import { workersRpc, type Dashboard } from '@spooled/contracts';
 import { Bus } from '@spooled/nats';
 import { createLogger } from '@spooled/telemetry';
-import { eventually, Signal } from '@spooled/testing';
+import { eventually } from '@spooled/testing';
 import { LeaseReaper } from '../src/maintenance/lease-reaper.js';
 import { storedJobs } from './model-invariants.js';
 import { World, type Tenant } from './setup.js';
@@ -37,7 +37,9 @@ async function folded({ organizationId }: Tenant): Promise<void> {
 
 describe('GET /dashboard', () => {
   it('is all zeros for an organization that did nothing yet', async () => {
+    const before = process.uptime();
     const { system, ...rest } = await read(world.key());
+    const after = process.uptime();
     expect(rest).toEqual({
       jobs: {
         total: 0,
@@ -63,7 +65,8 @@ describe('GET /dashboard', () => {
     });
     const aliveMs = Date.now() - Date.parse(system.started_at);
     expect(Math.abs(aliveMs / 1000 - process.uptime())).toBeLessThan(2);
-    expect(Math.abs(system.uptime_seconds - process.uptime())).toBeLessThan(2);
+    expect(system.uptime_seconds).toBeGreaterThan(before - 1);
+    expect(system.uptime_seconds).toBeLessThan(after + 1);
   });
 
   it('wants a key', async () => {
@@ -139,26 +142,27 @@ describe('GET /dashboard', () => {
     expect({ ...later, system: now.system }).toEqual(now);
   });
 
+  const HALF_A_DAY_MS = 43_200_000;
   it('averages how long jobs waited and how long they took', async () => {
     const tenant = world.key();
     const ids = [await tenant.enqueue(), await tenant.enqueue()];
     await world.owner.query(
-      `update jobs.job set created_at = now() - interval '10 seconds' where id = $1`,
+      `update jobs.job set created_at = now() - interval '1 day' where id = $1`,
       [ids[0]],
     );
     await tenant.claim({ limit: 2 });
     const waited = (await read(tenant)).jobs;
-    expect(waited.avg_wait_time_ms).toBeGreaterThanOrEqual(5000);
-    expect(waited.avg_wait_time_ms).toBeLessThan(7000);
+    expect(waited.avg_wait_time_ms).toBeGreaterThanOrEqual(HALF_A_DAY_MS);
+    expect(waited.avg_wait_time_ms).toBeLessThan(HALF_A_DAY_MS + 600_000);
     expect(waited.avg_processing_time_ms).toBeNull();
     await world.owner.query(
-      `update jobs.job_running set started_at = now() - interval '4 seconds' where id = $1`,
+      `update jobs.job_running set started_at = now() - interval '1 day' where id = $1`,
       [ids[0]],
     );
     for (const id of ids) await tenant.complete(id);
     const worked = (await read(tenant)).jobs;
-    expect(worked.avg_processing_time_ms).toBeGreaterThanOrEqual(2000);
-    expect(worked.avg_processing_time_ms).toBeLessThan(4000);
+    expect(worked.avg_processing_time_ms).toBeGreaterThanOrEqual(HALF_A_DAY_MS);
+    expect(worked.avg_processing_time_ms).toBeLessThan(HALF_A_DAY_MS + 600_000);
   });
 
   it.each<[how: string, comeBack: (tenant: Tenant, id: string) => Promise<unknown>]>([
@@ -183,7 +187,7 @@ describe('GET /dashboard', () => {
     );
     await comeBack(tenant, id);
     await tenant.claim();
-    expect((await read(tenant)).jobs.avg_wait_time_ms).toBeLessThan(10_000);
+    expect((await read(tenant)).jobs.avg_wait_time_ms).toBeLessThan(600_000);
   });
 
   it('forgets activity after an hour and after a day', async () => {
@@ -329,9 +333,9 @@ describe('what others know', () => {
       createLogger('test', 'silent'),
     );
     await registry.onModuleInit();
-    const asked = new Signal<object>();
+    const asked: object[] = [];
     registry.respond(workersRpc.summary, async (request) => {
-      asked.fire(request);
+      asked.push(request);
       return { total: 5, healthy: 3, counted: 4 };
     });
     try {
@@ -341,9 +345,9 @@ describe('what others know', () => {
         const { workers } = await read(tenant);
         expect(workers).toEqual({ total: 5, healthy: 3, unhealthy: 2 });
       });
-      expect(await asked.next()).toEqual({ organizationId, queueNames: null });
+      expect(asked.at(-1)).toEqual({ organizationId, queueNames: null });
       await read(scopedTo(tenant, 'a', 'b'));
-      expect(await asked.next()).toEqual({ organizationId, queueNames: ['a', 'b'] });
+      expect(asked.at(-1)).toEqual({ organizationId, queueNames: ['a', 'b'] });
     } finally {
       await registry.onApplicationShutdown();
     }

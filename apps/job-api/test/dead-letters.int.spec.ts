@@ -241,7 +241,7 @@ describe('POST /jobs/dlq/retry', () => {
     await tenant.claim();
     await tenant.fail(id);
     await tenant.makeDue(id);
-    await tenant.claim({ wait_secs: 10 });
+    await tenant.claim({ wait_secs: 20 });
     await tenant.fail(id);
     const dead = await tenant.job(id);
     await retry(tenant);

@@ -286,7 +286,7 @@ describe('POST /jobs/{id}/dependencies', () => {
       dependencies_met: true,
     });
     await tenant.makeDue(late);
-    expect((await tenant.claim({ wait_secs: 10 }))[0]!.id).toBe(late);
+    expect((await tenant.claim({ wait_secs: 20 }))[0]!.id).toBe(late);
     expect(await brokenPromises(tenant)).toEqual([]);
   });
 
@@ -298,7 +298,7 @@ describe('POST /jobs/{id}/dependencies', () => {
     await wait(tenant, id, parent);
     await tenant.makeDue(id);
     await complete(tenant, parent);
-    expect((await tenant.claim({ wait_secs: 10 }))[0]!.id).toBe(id);
+    expect((await tenant.claim({ wait_secs: 20 }))[0]!.id).toBe(id);
     expect(await tenant.story(id)).toEqual([
       'JobCreated 1',
       'pending→processing 2',

@@ -103,18 +103,16 @@ describe('NATS that dies', () => {
     await tenant.enqueue();
     await world.nats.kill();
     const stranger = world.key();
-    const claiming = tenant.claim({ wait_secs: 20, limit: 2, queue_name: 'later' });
     for (let n = 0; n < 5; n += 1) {
-      const startedAt = performance.now();
       const id = await tenant.enqueue({ payload: n, queue_name: `q-${n}` });
       const [job] = await tenant.claim({ queue_name: `q-${n}` });
       expect(job!.id).toBe(id);
       expect((await tenant.renew(id)).status).toBe(200);
       expect((await (n % 2 === 0 ? tenant.complete(id) : tenant.fail(id))).status).toBe(200);
-      // Nobody waits for the bus.
-      expect(performance.now() - startedAt).toBeLessThan(2000);
     }
     // Waiting claims of this instance wake without the bus.
+    const claiming = tenant.claim({ wait_secs: 20, limit: 2, queue_name: 'later' });
+    await tenant.stats();
     const later = await tenant.enqueue({ queue_name: 'later' });
     expect((await claiming).map(({ id }) => id)).toEqual([later]);
     expect(await probe('/health/ready')).toBe(200);

@@ -53,10 +53,10 @@ describe('PostgreSQL that is away for a while', () => {
       ids.push(answer.body.id);
     });
     ids.push(await tenant.enqueue());
-    await pushed.got(3, 15_000);
+    await pushed.got(3);
     expect(pushed.ids).toEqual([before, ...ids]);
     ids.push(await tenant.enqueue({ queue_name: 'idle' }));
-    await idle.got(1, 15_000);
+    await idle.got(1);
     const headers = { 'x-api-key': credential };
     for (const { id, lease_id } of pushed.jobs) {
       const request = { job_id: id, worker_id: 'w-1', lease_id };
@@ -76,11 +76,9 @@ describe('NATS that is away for a while', () => {
     const pushed = await new JobStream(client, tenant).opened();
     await world.nats.kill();
     for (let n = 0; n < 5; n += 1) {
-      const startedAt = performance.now();
       const id = await tenant.enqueue();
       await pushed.got(n + 1);
       expect(pushed.ids.at(-1)).toBe(id);
-      expect(performance.now() - startedAt).toBeLessThan(1800);
     }
     await world.nats.start();
     await tenant.enqueue();

@@ -8,7 +8,10 @@ import {
   type GrpcClient,
   type GrpcMessage,
 } from '@spooled/testing';
+import { LoopBells } from './model-loops.js';
 import type { Tenant, World } from './setup.js';
+
+const loops = LoopBells.watch();
 
 export interface Ending {
   /** Name of the status. */
@@ -43,8 +46,8 @@ class OpenCall {
     return this;
   }
 
-  async ended(timeoutMs = 5000): Promise<Ending> {
-    await eventually(() => this.ending !== undefined, { timeoutMs });
+  async ended(): Promise<Ending> {
+    await eventually(() => this.ending !== undefined);
     return this.ending!;
   }
 
@@ -67,8 +70,8 @@ export class JobStream extends OpenCall {
     return this.jobs.map(({ id }) => id);
   }
 
-  async got(count: number, timeoutMs = 5000): Promise<PushedMessage[]> {
-    await eventually(() => this.jobs.length >= count, { timeoutMs });
+  async got(count: number): Promise<PushedMessage[]> {
+    await eventually(() => this.jobs.length >= count);
     return this.jobs;
   }
 }
@@ -123,12 +126,13 @@ export function claims(world: World): Promise<number> {
   return metric(world, 'spooled_lease_action_duration_seconds_count{action="claim"}');
 }
 
-/** Waits until the loop that looks for what nobody was told of has gone round. */
+/** Sends the loop round that looks for what nobody was told of: by itself it comes too seldom to matter. */
 export async function sweep(world: World): Promise<void> {
   const name = 'spooled_loop_steps_total{loop="jobs.work-sweeper",outcome="ok"}';
   const before = await metric(world, name);
-  await eventually(async () => (await metric(world, name)) >= before + 2, {
-    timeoutMs: 10_000,
-    intervalMs: 50,
+  await eventually(async () => {
+    loops.ring('jobs.work-sweeper');
+    // One step may have been under way already.
+    return (await metric(world, name)) >= before + 2;
   });
 }

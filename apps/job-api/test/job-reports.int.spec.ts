@@ -186,7 +186,7 @@ it('the next holder of a job goes on where the last one was, who is heard no mor
   await append(tenant, id, ['a', 'b']);
   await tenant.fail(id);
   await tenant.makeDue(id);
-  expect(await tenant.claim({ wait_secs: 10, worker_id: 'w-2' })).toHaveLength(1);
+  expect(await tenant.claim({ wait_secs: 20, worker_id: 'w-2' })).toHaveLength(1);
   expect((await append(tenant, id, ['late'])).status).toBe(404);
   expect((await report(tenant, id)).status).toBe(404);
   await append(tenant, id, ['c'], { worker_id: 'w-2' });

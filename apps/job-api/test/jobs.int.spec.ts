@@ -395,7 +395,7 @@ describe('POST /jobs/{id}/retry', () => {
     await tenant.claim();
     await tenant.fail(id);
     await tenant.makeDue(id);
-    await tenant.claim({ wait_secs: 10 });
+    await tenant.claim({ wait_secs: 20 });
     await tenant.fail(id);
     expect(await tenant.statusOf(id)).toBe('deadletter');
     const { status, body } = await retry(tenant, id);

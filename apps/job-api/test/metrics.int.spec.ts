@@ -222,15 +222,18 @@ describe('a gauge', () => {
   it('shows the connections to the database, and those at work', async () => {
     const tenant = world.key();
     await tenant.enqueue();
-    const { samples } = await scrape();
-    const open = samples.get('spooled_database_connections')!;
-    const { rows } = await world.owner.query<{ count: number }>(
-      `select count(*)::int as count from pg_stat_activity
-       where datname = current_database() and application_name like 'spooled_%'`,
-    );
-    expect(open).toBeGreaterThanOrEqual(1);
-    expect(rows[0]!.count).toBeGreaterThanOrEqual(open);
-    expect(samples.get('spooled_database_connections_active')).toBeLessThanOrEqual(open);
+    // One that is idle may close between the two looks.
+    await eventually(async () => {
+      const { samples } = await scrape();
+      const open = samples.get('spooled_database_connections')!;
+      const { rows } = await world.owner.query<{ count: number }>(
+        `select count(*)::int as count from pg_stat_activity
+         where datname = current_database() and application_name like 'spooled_%'`,
+      );
+      expect(open).toBeGreaterThanOrEqual(1);
+      expect(rows[0]!.count).toBeGreaterThanOrEqual(open);
+      expect(samples.get('spooled_database_connections_active')).toBeLessThanOrEqual(open);
+    });
   });
 
   it('shows a connection at work while it waits for a lock', async () => {
@@ -277,7 +280,7 @@ describe('a gauge', () => {
     await eventually(async () => {
       const age = await metric('spooled_job_max_age_seconds');
       expect(age).toBeGreaterThanOrEqual(secs);
-      expect(age).toBeLessThan(secs + 30);
+      expect(age).toBeLessThan(secs + 300);
     });
   });
 });

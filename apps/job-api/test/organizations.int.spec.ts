@@ -1,4 +1,5 @@
 import { jobsRpc } from '@spooled/contracts';
+import { awayFromMidnight, eventually } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import { World, type Tenant } from './setup.js';
 
@@ -7,6 +8,7 @@ let world: World;
 beforeAll(async () => {
   world = await World.setup();
 });
+beforeEach(awayFromMidnight);
 afterAll(() => world.stop());
 
 /** Something of everything that an organization can have here. */
@@ -53,14 +55,12 @@ describe('jobs.forget-organization', () => {
     const before = await other.stats();
     expect(Object.keys(await rowsOf(tenant)).length).toBeGreaterThan(12);
     const command = { organizationId: tenant.organizationId };
-    expect(await world.others.request(jobsRpc.forgetOrganization, command)).toEqual({
-      isDone: true,
-    });
+    // Whoever has not enough time for all of it is asked again.
+    const forget = () => world.others.request(jobsRpc.forgetOrganization, command);
+    await eventually(async () => expect(await forget()).toEqual({ isDone: true }));
     expect(await rowsOf(tenant)).toEqual({});
     expect(await other.stats()).toEqual(before);
-    expect(await world.others.request(jobsRpc.forgetOrganization, command)).toEqual({
-      isDone: true,
-    });
+    expect(await forget()).toEqual({ isDone: true });
   });
 
   it('covers every table there is', async () => {

@@ -1,5 +1,5 @@
 import { jobsRpc, queueChanged } from '@spooled/contracts';
-import { eventually, Signal } from '@spooled/testing';
+import { awayFromMidnight, eventually, Signal } from '@spooled/testing';
 import { fullCount, leftovers } from './leftovers.js';
 import { World, type Tenant } from './setup.js';
 
@@ -11,6 +11,7 @@ beforeAll(async () => {
     changes.fire(`${organizationId} ${queueName}`),
   );
 });
+beforeEach(awayFromMidnight);
 afterAll(() => world.stop());
 
 const HOLD_BODY = 'select from jobs.job where organization_id = $1 and id = $2 for update';

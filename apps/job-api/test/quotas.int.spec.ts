@@ -1,6 +1,7 @@
 import type { INestApplicationContext } from '@nestjs/common';
 import { jobsRpc, plans, type EnqueueCommand, type PlanLimits } from '@spooled/contracts';
 import { HttpServer } from '@spooled/http';
+import { awayFromMidnight } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import { v7 as uuidv7 } from 'uuid';
 import { storedJobs } from './model-invariants.js';
@@ -14,6 +15,7 @@ beforeAll(async () => {
   await world.boot();
   instances = [first, world.context];
 });
+beforeEach(awayFromMidnight);
 afterAll(async () => {
   await instances[0]!.close();
   await world.stop();

@@ -19,7 +19,7 @@ import { HttpServer } from '@spooled/http';
 import { Bus } from '@spooled/nats';
 import { runMigrations } from '@spooled/postgres';
 import { createLogger } from '@spooled/telemetry';
-import { natsServer, testDatabase } from '@spooled/testing';
+import { eventually, natsServer, testDatabase } from '@spooled/testing';
 import { randomUUID } from 'node:crypto';
 import pg from 'pg';
 import { AppModule } from '../src/app.module.js';
@@ -77,6 +77,8 @@ export class World {
     world.owner = await world.client();
     await world.#playAuth();
     await world.boot(options.environment);
+    // A start goes on without a bus that takes its time; tests begin with it.
+    await eventually(() => world.context.get(Bus).isConnected);
     return world;
   }
 
@@ -95,11 +97,16 @@ export class World {
       DATABASE_URL: this.databaseUrl,
       NATS_URL: this.nats.url,
       SPOOLED_ENV: 'test',
+      // Nothing is given up because the machine is slow.
+      BUS_MIN_WAIT_MS: '30000',
+      DATABASE_CONNECT_TIMEOUT_MS: '30000',
       HOST: '127.0.0.1',
       PORT: '0',
       GRPC_PORT: '0',
       LOG_LEVEL: 'silent',
+      // Loops that cover for a lost hint come so seldom that nothing passes because of them: tests ring for them.
       LEASE_REAP_INTERVAL_MS: '60000',
+      WORK_POLL_INTERVAL_MS: '60000',
       WORKER_LEASE_DURATION_SECS: '',
       GROUP_COMMIT_MAX_ROWS: '',
       GROUP_COMMIT_BY_ORGANIZATION: '',
@@ -126,7 +133,7 @@ export class World {
 
   async #playAuth(): Promise<void> {
     this.others = new Bus(
-      { NATS_URL: this.nats.url, SERVICE_NAME: 'test' },
+      { NATS_URL: this.nats.url, SERVICE_NAME: 'test', BUS_MIN_WAIT_MS: 30_000 },
       createLogger('test', 'silent'),
     );
     await this.others.onModuleInit();
@@ -205,6 +212,29 @@ export class World {
   }
 }
 
+/**
+ * Expects a call to answer the instant so many seconds after it was dealt with, or one between so many: after it was asked
+ * and before it had answered, however long that took. Answers the instant.
+ */
+export async function expectAhead(
+  secs: number | readonly [least: number, most: number],
+  call: () => Promise<Date>,
+): Promise<Date> {
+  const [least, most] = typeof secs === 'number' ? [secs, secs] : secs;
+  const askedAt = Date.now();
+  const instant = await call();
+  // The clock of the database is this machine's, to the millisecond.
+  expect(instant.getTime()).toBeGreaterThanOrEqual(askedAt + least * 1000 - 1);
+  expect(instant.getTime()).toBeLessThanOrEqual(Date.now() + most * 1000 + 1);
+  return instant;
+}
+
+/**
+ * A claim that waits looks for itself after 20 seconds at most: whatever it got before this time was told to it, however
+ * busy the machine is.
+ */
+export const SOON_MS = 15_000;
+
 /** A caller with one key, and what tests do with it again and again. */
 export class Tenant {
   constructor(
@@ -244,6 +274,8 @@ export class Tenant {
     const { status, body, text } = await this.call<{ jobs: ClaimedJob[] }>('POST', '/jobs/claim', {
       queue_name: 'emails',
       worker_id: 'w-1',
+      // No lease ends because the machine is slow.
+      lease_duration_secs: 3600,
       ...over,
     });
     if (status !== 200) throw new Error(`claim: ${status} ${text}`);

@@ -569,7 +569,7 @@ describe('running a workflow', () => {
     });
     expect((await look(tenant, made))[0]).toBe('running 1+0/2');
     await tenant.makeDue(made.b!);
-    expect((await tenant.claim({ wait_secs: 10 }))[0]!.id).toBe(made.b);
+    expect((await tenant.claim({ wait_secs: 20 }))[0]!.id).toBe(made.b);
     await tenant.complete(made.b!);
     expect((await look(tenant, made))[0]).toBe('completed 2+0/2');
   });
@@ -584,7 +584,7 @@ describe('running a workflow', () => {
     await tenant.fail(made.a!);
     expect(await look(tenant, made)).toEqual(['running 0+0/2', 'a:pending b:pending']);
     await tenant.makeDue(made.a!);
-    expect((await tenant.claim({ wait_secs: 10 }))[0]!.id).toBe(made.a);
+    expect((await tenant.claim({ wait_secs: 20 }))[0]!.id).toBe(made.a);
     await tenant.complete(made.a!);
     await runAll(tenant);
     const done = await read(tenant, made);

@@ -52,6 +52,7 @@ export class FakeJobApi {
       this.queues.set(organizationId, [...queueNames].sort());
       return {};
     });
+    await bus.connection.flush();
   }
 
   async stop(): Promise<void> {

@@ -1,3 +1,4 @@
+import { Bus } from '@spooled/nats';
 import { postgresServer, eventually, spawnProcess } from '@spooled/testing';
 import { fileURLToPath } from 'node:url';
 import { DueFirer } from '../src/maintenance/due-firer.js';
@@ -6,8 +7,10 @@ import { World } from './setup.js';
 
 /** A dead bus is noticed and found again within seconds, not milliseconds. */
 const RECOVERY = { timeoutMs: 60_000 };
-const TEST_LIMIT_MS = 90_000;
+const TEST_LIMIT_MS = 300_000;
 const root = fileURLToPath(new URL('../../../', import.meta.url));
+/** What is not answered is asked for again soon, and not waited for any longer than the question says. */
+const settings = { SCHEDULE_RESEND_AFTER_SECS: '1', BUS_MIN_WAIT_MS: '0' };
 const unstopped = new AbortController().signal;
 
 let world: World;
@@ -20,16 +23,19 @@ describe('while job-api is away', () => {
   it(
     'a fire waits with the id of its job, and later ticks collapse into it',
     async () => {
-      world = await World.setup({ withJobApi: false });
+      world = await World.setup({ settings, withJobApi: false });
       const { organizationId } = world.key();
-      const [id] = await world.makeMany(organizationId, 1, { cron: '* * * * * *' });
+      const [id] = await world.makeMany(organizationId, 1);
       const tick = await world.makeDue([id!]);
       const run = await eventually(async () => {
         const [first] = await world.runs();
         expect(first).toMatchObject({ status: 'pending' });
         return first!;
       });
-      // Its ticks go by meanwhile.
+      // From now on its ticks go by, one a second.
+      await world.owner.query(
+        `update schedules.schedule set cron_expression = '* * * * * *', next_run_at = now()`,
+      );
       await eventually(async () => {
         const { rows } = await world.owner.query<{ next_run_at: Date }>(
           'select next_run_at from schedules.schedule',
@@ -60,7 +66,7 @@ describe('while job-api is away', () => {
   it(
     'a fire of a schedule that is deleted meanwhile comes to nothing',
     async () => {
-      world = await World.setup({ withJobApi: false });
+      world = await World.setup({ settings, withJobApi: false });
       const { organizationId, credential } = world.key();
       const [id] = await world.makeMany(organizationId, 1);
       await world.makeDue([id!]);
@@ -84,7 +90,7 @@ describe('while job-api is away', () => {
   it(
     'thousands of fires wait, and all of them arrive',
     async () => {
-      world = await World.setup({ withJobApi: false, instances: 2 });
+      world = await World.setup({ settings, withJobApi: false, instances: 2 });
       const { organizationId } = world.key();
       const ids = await world.makeMany(organizationId, 2000);
       await world.makeDue(ids);
@@ -106,7 +112,7 @@ describe('an answer that is lost', () => {
   it(
     'is asked for again with the same id, and one job comes of it',
     async () => {
-      world = await World.setup();
+      world = await World.setup({ settings });
       const { organizationId } = world.key();
       const ids = await world.makeMany(organizationId, 20);
       // job-api takes the jobs, and its answer never arrives.
@@ -120,7 +126,7 @@ describe('an answer that is lost', () => {
         const runs = await world.runs();
         expect(runs.map(({ status }) => status)).toEqual(ids.map(() => 'completed'));
       }, RECOVERY);
-      expect(world.jobApi.asked).toHaveLength(40);
+      expect(world.jobApi.asked.length).toBeGreaterThanOrEqual(40);
       expect(askedFor()).toHaveLength(20);
       expect(world.jobApi.jobs.size).toBe(20);
     },
@@ -132,7 +138,7 @@ describe('a scheduler that is killed between commit and answer', () => {
   it(
     'is replaced: the same jobs are asked for again, and no tick is fired twice',
     async () => {
-      world = await World.setup({ instances: 0 });
+      world = await World.setup({ settings, instances: 0 });
       const child = await spawnProcess({
         command: process.execPath,
         args: ['apps/scheduler/dist/main.js'],
@@ -172,13 +178,14 @@ describe('while NATS is away', () => {
   it(
     'ticks wait for it, and fire once when it is back',
     async () => {
-      world = await World.setup();
+      world = await World.setup({ settings });
       const { organizationId } = world.key();
       const [hourly, eachSecond] = [
         ...(await world.makeMany(organizationId, 1)),
         ...(await world.makeMany(organizationId, 1, { cron: '* * * * * *' })),
       ];
       await world.nats.stop();
+      await eventually(() => expect(world.context.get(Bus).isConnected).toBe(false));
       await eventually(async () => {
         const before = await world.makeDue([hourly!, eachSecond!], 5);
         await world.context.get(DueFirer).step();
@@ -204,7 +211,7 @@ describe('while NATS is away', () => {
   it(
     'a fire that was just committed is passed on when it is back',
     async () => {
-      world = await World.setup();
+      world = await World.setup({ settings });
       const { organizationId } = world.key();
       const ids = await world.makeMany(organizationId, 10);
       const killed = new Promise<void>((resolve) => {
@@ -233,7 +240,7 @@ describe('while PostgreSQL is away', () => {
     'nothing is promised, and schedules fire once when it is back',
     async () => {
       const postgres = await postgresServer({ isDurable: true });
-      world = await World.setup({ databaseUrl: postgres.urlOf('postgres') });
+      world = await World.setup({ settings, databaseUrl: postgres.urlOf('postgres') });
       const { organizationId, credential } = world.key();
       const ids = await world.makeMany(organizationId, 5, { cron: '* * * * * *' });
       await world.makeDue(ids);
@@ -265,7 +272,7 @@ describe('a word about queues that job-api did not hear', () => {
   it(
     'is said again by the loop, the last one included',
     async () => {
-      world = await World.setup();
+      world = await World.setup({ settings });
       const [some, none] = [world.key(), world.key()];
       const kept = await world.make(some.credential, { queue_name: 'kept' });
       const paused = await world.make(some.credential, { queue_name: 'paused' });
@@ -293,7 +300,7 @@ describe('a word about queues that job-api did not hear', () => {
   it(
     'does not keep the others from being told when a plan has shrunk',
     async () => {
-      world = await World.setup();
+      world = await World.setup({ settings });
       const keys = [world.key(), world.key(), world.key()];
       for (const { credential } of keys) await world.make(credential, { queue_name: 'a' });
       await world.make(keys[1]!.credential, { queue_name: 'b' });
@@ -312,7 +319,7 @@ describe('a scheduler that stops', () => {
   it(
     'finishes what it has begun, also while job-api says nothing',
     async () => {
-      world = await World.setup();
+      world = await World.setup({ settings });
       const { organizationId } = world.key();
       const ids = await world.makeMany(organizationId, 3);
       let answer: () => void = () => undefined;

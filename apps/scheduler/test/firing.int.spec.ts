@@ -1,7 +1,7 @@
 import { AppError, quotaRefusal, plans, type ScheduleRun } from '@spooled/contracts';
 import { eventually } from '@spooled/testing';
 import { DueFirer } from '../src/maintenance/due-firer.js';
-import { World } from './setup.js';
+import { World, yearly } from './setup.js';
 
 describe('a schedule that is due', () => {
   let world: World;
@@ -130,16 +130,16 @@ describe('a schedule that is due', () => {
 
   it('fires once for all the ticks it missed', async () => {
     const { credential } = world.key();
-    const id = await world.make(credential, { cron_expression: '0 * * * *' });
+    const id = await world.make(credential, { cron_expression: yearly });
     await world.owner.query(
-      `update schedules.schedule set next_run_at = date_trunc('hour', now()) - interval '9 hours' where id = $1`,
+      `update schedules.schedule set next_run_at = date_trunc('year', now()) - interval '9 years' where id = $1`,
       [id],
     );
     await eventually(() => expect(world.jobApi.jobsOf(id)).toHaveLength(1));
     const { next_run_at, run_count } = await world.read(credential, id);
     expect(run_count).toBe(1);
-    expect(Date.parse(next_run_at)).toBeGreaterThan(Date.now() - 1000);
-    expect(Date.parse(next_run_at)).toBeLessThan(Date.now() + 3_600_000);
+    expect(Date.parse(next_run_at)).toBeGreaterThan(Date.now());
+    expect(Date.parse(next_run_at)).toBeLessThan(Date.now() + 366 * 86_400_000);
   });
 
   it('makes no second job of a tick that comes again, when the clock of the database was set back', async () => {
@@ -255,6 +255,7 @@ describe('a schedule that is due', () => {
     const end = world.others.subscribe('spooled.v1.rpc.jobs.enqueue', (asked) => {
       message = asked.string();
     });
+    await world.others.connection.flush();
     await world.makeDue([id!]);
     await eventually(() => expect(message).toContain('[12345678901234567890.5]'));
     end();
@@ -286,24 +287,30 @@ describe('a schedule that is due', () => {
       { code: 'PAYLOAD_TOO_LARGE', message },
     ]);
   });
+});
 
-  it('counts fires by what came of them, and how late they were', async () => {
+describe('the first schedules that are due', () => {
+  let world: World;
+  beforeAll(async () => {
+    world = await World.setup();
+  });
+  afterAll(() => world.stop());
+
+  it('are counted by what came of them, and how late they were', async () => {
     const { organizationId } = world.key();
     const metric = (outcome: string) =>
       world.metric(`spooled_schedule_fires_total{outcome="${outcome}"}`);
-    const before = [await metric('completed'), await metric('failed')];
-    const lagBefore = await world.metric('spooled_schedule_fire_lag_seconds_count');
     const ids = await world.makeMany(organizationId, 5);
     world.jobApi.refuse = ({ scheduleId }) =>
       scheduleId === ids[0] ? new AppError('QUOTA_EXCEEDED', 'full') : null;
     await world.makeDue(ids);
     await eventually(async () =>
-      expect([await metric('completed'), await metric('failed')]).toEqual([
-        before[0]! + 4,
-        before[1]! + 1,
-      ]),
+      expect([
+        await metric('completed'),
+        await metric('failed'),
+        await world.metric('spooled_schedule_fire_lag_seconds_count'),
+      ]).toEqual([4, 1, 5]),
     );
-    expect(await world.metric('spooled_schedule_fire_lag_seconds_count')).toBe(lagBefore + 5);
   });
 });
 
@@ -387,9 +394,9 @@ describe('several schedulers', () => {
       expect(ticks.size).toBe(200);
       for (const each of ticks.values()) expect(each.length).toBeGreaterThanOrEqual(count);
     };
-    await eventually(() => haveAll(2));
+    await eventually(() => haveAll(2), { timeoutMs: 120_000 });
     await world.close(world.contexts[2]!);
-    await eventually(() => haveAll(4));
+    await eventually(() => haveAll(4), { timeoutMs: 120_000 });
     await world.owner.query('update schedules.schedule set is_active = false');
     // All schedules fired at the same ticks, and every tick has its job.
     const ticks = await ticksOf();

@@ -53,13 +53,19 @@ export class World {
     readonly databaseUrl: string,
     readonly nats: Awaited<ReturnType<typeof natsServer>>,
     readonly owner: pg.Pool,
+    readonly settings: Readonly<Record<string, string>>,
   ) {
     this.jobApi = new FakeJobApi(nats.url);
   }
 
   /** `instances`: schedulers in this process, each a whole service. */
   static async setup(
-    options: { instances?: number; withJobApi?: boolean; databaseUrl?: string } = {},
+    options: {
+      instances?: number;
+      withJobApi?: boolean;
+      databaseUrl?: string;
+      settings?: Readonly<Record<string, string>>;
+    } = {},
   ): Promise<World> {
     const [url, nats] = await Promise.all([
       options.databaseUrl ?? testDatabase({ isEmpty: true }).then((database) => database.url),
@@ -68,7 +74,7 @@ export class World {
     await runMigrations(url, [...eventLogMigrations, ...migrations]);
     const owner = new pg.Pool({ connectionString: url, max: 2 });
     owner.on('error', () => undefined);
-    const world = new World(url, nats, owner);
+    const world = new World(url, nats, owner, options.settings ?? {});
     Object.assign(process.env, world.environment);
     await world.#startAuth();
     if (options.withJobApi !== false) await world.jobApi.start();
@@ -81,10 +87,15 @@ export class World {
       DATABASE_URL: this.databaseUrl,
       NATS_URL: this.nats.url,
       SPOOLED_ENV: 'test',
+      // Nothing is given up because the machine is slow.
+      BUS_MIN_WAIT_MS: '30000',
+      DATABASE_CONNECT_TIMEOUT_MS: '30000',
       HOST: '127.0.0.1',
       PORT: '0',
       LOG_LEVEL: 'silent',
-      SCHEDULE_RESEND_AFTER_SECS: '1',
+      // Nothing is asked for twice because job-api is slow.
+      SCHEDULE_RESEND_AFTER_SECS: '300',
+      ...this.settings,
     };
   }
 
@@ -120,7 +131,7 @@ export class World {
 
   async #startAuth(): Promise<void> {
     this.others = new Bus(
-      { NATS_URL: this.nats.url, SERVICE_NAME: 'test' },
+      { NATS_URL: this.nats.url, SERVICE_NAME: 'test', BUS_MIN_WAIT_MS: 30_000 },
       createLogger('test', 'silent'),
     );
     await this.others.onModuleInit();

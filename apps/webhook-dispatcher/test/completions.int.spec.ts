@@ -59,7 +59,7 @@ beforeEach(async () => {
 });
 afterEach(() => jobApi.stop());
 
-const RECOVERY = { timeoutMs: 20_000 };
+const RECOVERY = { timeoutMs: 60_000 };
 const idOf = ({ data }: StoredEvent): string => ('job_id' in data ? data.job_id : '');
 
 /** A job of an organization that has a completion webhook, as it ends. */

@@ -85,10 +85,14 @@ export class World {
       DATABASE_URL: this.databaseUrl,
       NATS_URL: this.nats.url,
       SPOOLED_ENV: 'test',
+      // Nothing is given up because the machine is slow.
+      BUS_MIN_WAIT_MS: '30000',
+      DATABASE_CONNECT_TIMEOUT_MS: '30000',
       HOST: '127.0.0.1',
       PORT: '0',
       LOG_LEVEL: 'silent',
-      WEBHOOK_LEASE_SECS: '12',
+      // Nobody is taken for dead because the machine is slow.
+      WEBHOOK_LEASE_SECS: '300',
       WEBHOOK_ENCRYPTION_KEY: 'a key that signing secrets are encrypted with',
       ...this.settings,
     };
@@ -126,7 +130,7 @@ export class World {
 
   async #startOthers(): Promise<void> {
     this.others = new Bus(
-      { NATS_URL: this.nats.url, SERVICE_NAME: 'test' },
+      { NATS_URL: this.nats.url, SERVICE_NAME: 'test', BUS_MIN_WAIT_MS: 30_000 },
       createLogger('test', 'silent'),
     );
     await this.others.onModuleInit();

@@ -71,6 +71,9 @@ export class World {
       DATABASE_URL: this.database.url,
       NATS_URL: this.nats.url,
       SPOOLED_ENV: 'test',
+      // Nothing is given up because the machine is slow.
+      BUS_MIN_WAIT_MS: '30000',
+      DATABASE_CONNECT_TIMEOUT_MS: '30000',
       HOST: '127.0.0.1',
       PORT: '0',
       GRPC_PORT: '0',
@@ -79,7 +82,7 @@ export class World {
       WORKER_METRICS_INTERVAL_SECS: '1',
     });
     this.others = new Bus(
-      { NATS_URL: this.nats.url, SERVICE_NAME: 'test' },
+      { NATS_URL: this.nats.url, SERVICE_NAME: 'test', BUS_MIN_WAIT_MS: 30_000 },
       createLogger('test', 'silent'),
     );
     await this.others.onModuleInit();

@@ -4,7 +4,7 @@ import { WorkerPruner } from '../src/maintenance/worker-pruner.js';
 import { free, World } from './setup.js';
 
 /** A dead bus is noticed and found again within seconds, not milliseconds. */
-const RECOVERY = { timeoutMs: 20_000 };
+const RECOVERY = { timeoutMs: 60_000 };
 
 describe('a worker that falls silent', () => {
   let world: World;

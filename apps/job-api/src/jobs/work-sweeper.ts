@@ -1,10 +1,9 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
+import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
 import { Loops } from '../maintenance/loops.js';
 import { ReadyRepository } from './store/ready.repository.js';
 import { UnsettledJobs } from './unsettled-jobs.js';
 import { WorkSignal } from './work-signal.js';
-
-const SWEEP_MS = 2000;
 
 /** Covers for hints that got lost, once for all who wait in this process; idle while nobody does. */
 @Injectable()
@@ -14,13 +13,14 @@ export class WorkSweeper implements OnModuleInit {
     private readonly unsettled: UnsettledJobs,
     private readonly ready: ReadyRepository,
     private readonly loops: Loops,
+    @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
   ) {}
 
   onModuleInit(): void {
     this.loops.add('jobs.work-sweeper', async () => {
       await this.#wakeForgotten();
       await this.#dropSettled();
-      return SWEEP_MS;
+      return this.config.WORK_POLL_INTERVAL_MS;
     });
   }
 

@@ -1,7 +1,8 @@
-import { Injectable, type OnModuleInit } from '@nestjs/common';
+import { Inject, Injectable, type OnModuleInit } from '@nestjs/common';
 import { EventLog } from '@spooled/event-log';
 import { Database } from '@spooled/postgres';
 import type { Loop } from '@spooled/runtime';
+import { JOB_API_CONFIG, type JobApiConfig } from '../config.js';
 import { EventsByOrganization, QueuesByOrganization } from '../jobs/by-organization.js';
 import { statusChanged } from '../jobs/domain/job-events.js';
 import { WorkSignal } from '../jobs/work-signal.js';
@@ -9,8 +10,6 @@ import { Loops } from './loops.js';
 import { nextDue, stageDue } from './maintenance.sql.js';
 
 const BATCH = 500;
-/** Other instances' jobs are noticed at the latest after this time. */
-const MAX_SLEEP_MS = 2000;
 /** Jobs that become due within one such moment are staged together. */
 const MIN_SLEEP_MS = 10;
 
@@ -33,6 +32,7 @@ export class DueStager implements OnModuleInit {
     private readonly eventLog: EventLog,
     private readonly work: WorkSignal,
     private readonly loops: Loops,
+    @Inject(JOB_API_CONFIG) private readonly config: JobApiConfig,
   ) {}
 
   onModuleInit(): void {
@@ -59,11 +59,12 @@ export class DueStager implements OnModuleInit {
       const [next] = await transaction.query<{ delay_ms: number | null }>(nextDue);
       this.eventLog.append(transaction, events.entries());
       transaction.afterCommit(() => this.work.announce(ready));
-      return { staged: rows.length, delayMs: next?.delay_ms ?? MAX_SLEEP_MS };
+      return { staged: rows.length, delayMs: next?.delay_ms ?? Infinity };
     });
     loop.did(staged);
     if (staged === BATCH) return 0;
-    const sleepMs = Math.min(Math.max(delayMs, MIN_SLEEP_MS), MAX_SLEEP_MS);
+    // Other instances' jobs are noticed at the latest after the interval.
+    const sleepMs = Math.min(Math.max(delayMs, MIN_SLEEP_MS), this.config.WORK_POLL_INTERVAL_MS);
     this.#wakesAt = Date.now() + sleepMs;
     return sleepMs;
   }

@@ -43,7 +43,7 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   readonly #operations;
 
   constructor(
-    @Inject(NATS_CONFIG) config: NatsConfig,
+    @Inject(NATS_CONFIG) private readonly config: NatsConfig,
     @Inject(LOGGER) private readonly logger: Logger,
     @Optional() metrics?: Metrics,
   ) {
@@ -102,8 +102,9 @@ export class Bus implements OnModuleInit, OnApplicationShutdown {
   async #ask({ subject, timeoutMs }: RpcSpec, question: string): Promise<Msg> {
     const trace = traceHeaders();
     const options = trace === undefined ? {} : { headers: trace };
+    const timeout = Math.max(timeoutMs, this.config.BUS_MIN_WAIT_MS ?? 0);
     try {
-      const asked = this.connection.request(subject, question, { timeout: timeoutMs, ...options });
+      const asked = this.connection.request(subject, question, { timeout, ...options });
       this.#count('requested');
       return await asked;
     } catch (error) {

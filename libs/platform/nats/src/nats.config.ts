@@ -6,8 +6,11 @@ export const natsConfig = z.object({
   NATS_URL: z.string().default('nats://127.0.0.1:4222'),
   /** Name shown in the server's monitoring. */
   SERVICE_NAME: env.text('spooled'),
+  /** Questions wait at least so long for their answer, in milliseconds; 0 = as long as each of them says. */
+  BUS_MIN_WAIT_MS: env.int(0, 0, 60_000),
 });
-export type NatsConfig = z.output<typeof natsConfig>;
+export type NatsConfig = Pick<z.output<typeof natsConfig>, 'NATS_URL' | 'SERVICE_NAME'> &
+  Partial<z.output<typeof natsConfig>>;
 
 /** Injection token of `NatsConfig`. */
 export const NATS_CONFIG = Symbol('NATS_CONFIG');

@@ -19,6 +19,8 @@ export interface DatabaseOptions {
   readonly settings?: Readonly<Record<string, string>> | undefined;
   /** Calls of several organizations never share a transaction. @default false */
   readonly isByOrganization?: boolean;
+  /** How long a call waits for a connection, one of the pool that is free or a new one. @default 3000 */
+  readonly connectTimeoutMs?: number;
 }
 
 /** The connections of a pool at a moment. */
@@ -63,7 +65,7 @@ export class Database {
       applicationName: options.applicationName,
       poolSize: options.maxConnections,
       installExtensions: false,
-      connectTimeoutMS: 3000,
+      connectTimeoutMS: options.connectTimeoutMs ?? 3000,
       // Losing an idle connection is ordinary: the pool drops it and the next call opens another.
       poolErrorHandler: () => undefined,
       extra: {

@@ -24,6 +24,8 @@ const config = z.object({
   DATABASE_URL: env.secret(),
   /** For a database that is distributed by organization: each transaction of grouped calls serves one. */
   GROUP_COMMIT_BY_ORGANIZATION: env.bool(false),
+  /** How long a call waits for a connection, in milliseconds; then it is answered with 503. */
+  DATABASE_CONNECT_TIMEOUT_MS: env.int(3000, 100, 60_000),
 });
 
 /** Gives a room its own pool under its own role. */
@@ -36,10 +38,11 @@ export class PostgresModule {
         {
           provide: Database,
           useFactory: () => {
-            const { DATABASE_URL, GROUP_COMMIT_BY_ORGANIZATION } = loadConfig(config);
+            const settings = loadConfig(config);
             return new Database({
-              url: DATABASE_URL.reveal(),
-              isByOrganization: GROUP_COMMIT_BY_ORGANIZATION,
+              url: settings.DATABASE_URL.reveal(),
+              isByOrganization: settings.GROUP_COMMIT_BY_ORGANIZATION,
+              connectTimeoutMs: settings.DATABASE_CONNECT_TIMEOUT_MS,
               role: options.role,
               maxConnections: options.maxConnections,
               applicationName: options.role,

@@ -1,3 +1,4 @@
+export { awayFromMidnight } from './away-from-midnight.js';
 export { baseBackup } from './base-backup.js';
 export { chromium } from './browser.js';
 export { eventually, type EventuallyOptions } from './eventually.js';
