@@ -28,6 +28,8 @@ beforeEach(async () => {
   known.clear();
   asked.length = 0;
   gate = Promise.resolve();
+  // The clock stands still until a test moves it.
+  later(0);
 });
 afterEach(() => world.stop());
 
@@ -134,7 +136,7 @@ describe('the plan of an organization', () => {
     await eventually(() => !world.bus.isConnected);
     known.set(id, table.pro);
     await world.nats.start();
-    await reconnected.next(10_000);
+    await reconnected.next();
     await eventually(async () => expect(await plans.of(id)).toEqual(table.pro));
   });
 });

@@ -25,6 +25,8 @@ beforeEach(async () => {
   known.clear();
   asked.length = 0;
   gate = Promise.resolve();
+  // The clock stands still until a test moves it.
+  later(0);
 });
 afterEach(async () => {
   await world.stop();
@@ -116,7 +118,7 @@ describe('whose credential it is', () => {
     await eventually(() => !world.bus.isConnected);
     known.delete('a');
     await world.nats.start();
-    await reconnected.next(10_000);
+    await reconnected.next();
     await eventually(async () => expect(await principals.resolve('a')).toBeNull());
   });
 
