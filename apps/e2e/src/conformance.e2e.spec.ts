@@ -35,7 +35,7 @@ describe.each(hostKinds)('the conformance kit, on %s', (kind) => {
     world = await World.start(kind);
     organization = await world.organization('conformance');
   });
-  afterAll(() => world?.stop(), 30_000);
+  afterAll(() => world?.stop());
 
   function target(door: FrontDoor): string[] {
     return ['--base-url', door.base(), '--api-key', organization.key];
@@ -94,7 +94,7 @@ describe('the conformance kit, on a server that breaks a promise', () => {
     world = await World.start('standalone');
     organization = await world.organization('breaking');
   });
-  afterAll(() => world?.stop(), 30_000);
+  afterAll(() => world?.stop());
 
   /** What a server might do wrong, the promise that it breaks, what is said of it, and what it does to the stream. */
   const faults: [string, string, RegExp, (text: string) => string][] = [
@@ -141,19 +141,15 @@ describe('the conformance kit, on a server that breaks a promise', () => {
       (text) => text.replace(/: connected \S+/, ': connected'),
     ],
   ];
-  it.each(faults)(
-    'notices one that %s',
-    async (_title, promise, why, tamper) => {
-      const door = await FrontDoor.open(world.host, { tamper });
-      const target = ['--base-url', door.base(), '--api-key', organization.key];
-      const { code, lines } = await conformance([...target, '--only', `sse ${promise}`]);
-      const told = lines.filter((line) => /^(PASS|FAIL|SKIP) /.test(line));
-      expect(told).toEqual([expect.stringMatching(/^FAIL sse /)]);
-      expect(told[0]).toMatch(why);
-      expect(code).toBe(1);
-    },
-    60_000,
-  );
+  it.each(faults)('notices one that %s', async (_title, promise, why, tamper) => {
+    const door = await FrontDoor.open(world.host, { tamper });
+    const target = ['--base-url', door.base(), '--api-key', organization.key];
+    const { code, lines } = await conformance([...target, '--only', `sse ${promise}`]);
+    const told = lines.filter((line) => /^(PASS|FAIL|SKIP) /.test(line));
+    expect(told).toEqual([expect.stringMatching(/^FAIL sse /)]);
+    expect(told[0]).toMatch(why);
+    expect(code).toBe(1);
+  });
 
   it('passes over progress and logs of jobs on one that takes none', async () => {
     const door = await FrontDoor.open(world.host, {

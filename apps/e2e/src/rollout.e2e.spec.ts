@@ -8,7 +8,7 @@ describe('a rollout of every service, two processes each', () => {
   beforeAll(async () => {
     world = await World.start('services', { replicas: 2 });
   });
-  afterAll(() => world?.stop(), 60_000);
+  afterAll(() => world?.stop());
 
   it('fails no call, loses and repeats no job and no event, and ends streams with a word', async () => {
     const organization = await world.organization('rollout');

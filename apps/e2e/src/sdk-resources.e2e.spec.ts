@@ -30,7 +30,7 @@ beforeAll(async () => {
   organization = await world.organization('sdk-resources');
   client = connect({ apiKey: organization.key });
 });
-afterAll(() => world?.stop(), 30_000);
+afterAll(() => world?.stop());
 
 const connect = (options: SpooledClientOptions) =>
   new SpooledClient({ baseUrl: world.host.base(), ...options });

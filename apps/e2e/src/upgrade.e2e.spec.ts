@@ -17,7 +17,7 @@ describeWithPreviousRelease('an upgrade from the previous release', (commit) => 
   beforeAll(async () => {
     previous = await checkOut(commit);
   }, 600_000);
-  afterAll(() => world?.stop(), 60_000);
+  afterAll(() => world?.stop());
 
   it('only adds to the database', async () => {
     const { url } = await testDatabase({ isEmpty: true });

@@ -165,7 +165,7 @@ export class Host implements Entrance {
       part.isServing = false;
       await this.readAll(part);
       this.pastProblems.push(...this.problemsOf(part));
-      const exit = await part.process.stop(60_000);
+      const exit = await part.process.stop();
       if (exit.code !== 0) this.pastProblems.push(ending(part, exit));
       part.root = from ?? part.root;
       part.process = await launch(part, this.env);
@@ -204,7 +204,7 @@ export class Host implements Entrance {
   /** Stops all processes at once. @throws unless each ends with code 0, had reported no bug and told no secret. */
   async stop(): Promise<void> {
     const problems = [...this.problems(), ...(await this.leaksOfMetrics())];
-    const exits = await Promise.all(this.running.map(({ process }) => process.stop(20_000)));
+    const exits = await Promise.all(this.running.map(({ process }) => process.stop()));
     for (const [index, exit] of exits.entries()) {
       const part = this.running[index];
       if (exit.code !== 0 && part !== undefined) problems.push(ending(part, exit));
@@ -256,7 +256,7 @@ export class Host implements Entrance {
             if (!process.isRunning()) return true;
             return (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok;
           },
-          { intervalMs: 25, timeoutMs: 60_000 },
+          { intervalMs: 25, timeoutMs: 120_000 },
         ).then(() => {
           if (!process.isRunning()) throw new Error(`${name} ended:\n${process.lines.join('\n')}`);
         }),

@@ -80,7 +80,7 @@ export class Traffic {
   async end(): Promise<string[]> {
     this.isReading = false;
     await this.fleet.stopProducing();
-    await this.ledger.settled(this.client, 120_000);
+    await this.ledger.settled(this.client);
     await this.fleet.stop();
     const wrong = [
       ...(await this.reading).flat(),
