@@ -224,7 +224,7 @@ describe('reflection', () => {
 
 describe('a stop', () => {
   it('tells health first, finishes calls, ends streams, and is soon over', async () => {
-    world = await World.setup({ GRPC_DRAIN_MS: '30000' });
+    world = await World.setup({ GRPC_DRAIN_MS: '4000' });
     const client = world.client();
     const headers = { 'x-api-key': world.key() };
     const begun = Promise.withResolvers<void>();
