@@ -14,7 +14,7 @@ describe('a rollout of every service, two processes each', () => {
     const organization = await world.organization('rollout');
     const load = { queue: 'rollout', producers: 12, workers: 24, streamsOfAKind: 12 };
     const traffic = await Traffic.start(world, organization, load);
-    await world.host.rollOut();
+    await world.host.rollOut({ onStarting: traffic.beCalm });
     await traffic.flows();
 
     expect(await traffic.end()).toEqual([]);

@@ -65,6 +65,8 @@ export interface RolloutOptions {
   readonly names?: readonly string[];
   /** The tree that the new processes run from. Default: each from its own again. */
   readonly root?: string;
+  /** Told when a new process begins to start, and when it is there: nobody needs to be busy meanwhile. */
+  readonly onStarting?: (isStarting: boolean) => void;
   /** Awaited after each replacement, when old and new serve side by side. */
   readonly between?: () => Promise<unknown>;
 }
@@ -159,7 +161,7 @@ export class Host implements Entrance {
   }
 
   /** As a rollout does: one process after the other leaves the routing, drains and is replaced before the next one goes. */
-  async rollOut({ names, root: from, between }: RolloutOptions = {}): Promise<void> {
+  async rollOut({ names, root: from, onStarting, between }: RolloutOptions = {}): Promise<void> {
     for (const part of this.running) {
       if (names?.includes(part.name) === false) continue;
       part.isServing = false;
@@ -168,8 +170,10 @@ export class Host implements Entrance {
       const exit = await part.process.stop();
       if (exit.code !== 0) this.pastProblems.push(ending(part, exit));
       part.root = from ?? part.root;
+      onStarting?.(true);
       part.process = await launch(part, this.env);
       await this.ready();
+      onStarting?.(false);
       part.isServing = true;
       await between?.();
     }
