@@ -193,7 +193,11 @@ describe.each(hostKinds)('client dialects, on %s', (kind) => {
       },
     );
     registered.expectStatus(201);
-    expect(registered.body).toMatchObject({ lease_duration_secs: 30, heartbeat_interval_secs: 10 });
+    // As they are set.
+    expect(registered.body).toMatchObject({
+      lease_duration_secs: 300,
+      heartbeat_interval_secs: 10,
+    });
     const { id: workerId } = registered.body;
     const ids = [await client.enqueue('sdk'), await client.enqueue('sdk')];
     const jobs = await client.claim('sdk', {
