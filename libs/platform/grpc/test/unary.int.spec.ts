@@ -339,13 +339,17 @@ describe('what is no good gRPC', () => {
       stream.on('error', () => undefined);
       stream.close(8);
     }
-    expect(await client.call('GetJob', {}, headers)).toEqual({ job: null });
+    await expectServed(headers);
   });
 
   it('pings without end harm nobody else', async () => {
     for (let count = 0; count < 5000 && !session.destroyed; count += 1) {
       session.ping(() => undefined);
     }
-    expect(await client.call('GetJob', {}, { 'x-api-key': world.key() })).toEqual({ job: null });
+    await expectServed({ 'x-api-key': world.key() });
   });
+
+  /** Others may be told "not now" while the server is flooded, and are served. */
+  const expectServed = (headers: Readonly<Record<string, string>>) =>
+    eventually(async () => expect(await client.call('GetJob', {}, headers)).toEqual({ job: null }));
 });
