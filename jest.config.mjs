@@ -16,5 +16,5 @@ export default {
   globalSetup: '<rootDir>/libs/platform/testing/jest-global-setup.mjs',
   globalTeardown: '<rootDir>/libs/platform/testing/jest-global-teardown.mjs',
   // Tests wait for conditions: how long only decides when a hopeless one is given up, also on a machine that is busy.
-  testTimeout: 180_000,
+  testTimeout: 300_000,
 };

@@ -7,7 +7,8 @@ export const usage = `usage: npm run conformance -- --base-url <url> --api-key <
   --grpc-address <host:port>  where SubscribeEvents is served; without it gRPC is skipped
   --grpc-tls                  gRPC over TLS (the default on port 443)
   --only <text>               only promises whose line contains this text; may be given again
-  --concurrency <n>           promises checked at a time (4)`;
+  --concurrency <n>           promises checked at a time (4)
+  --patience <n>              how many times as long as usual everything may take (1)`;
 
 /** @throws Error with one sentence */
 export function readArguments(args) {
@@ -20,6 +21,7 @@ export function readArguments(args) {
       'grpc-tls': { type: 'boolean', default: false },
       only: { type: 'string', multiple: true, default: [] },
       concurrency: { type: 'string', default: '4' },
+      patience: { type: 'string', default: '1' },
     },
   });
   const { 'base-url': baseUrl, 'api-key': apiKey } = values;
@@ -29,6 +31,8 @@ export function readArguments(args) {
   if (!Number.isInteger(concurrency) || concurrency < 1) {
     throw new Error('--concurrency is a whole number from 1 on');
   }
+  const patience = Number(values.patience);
+  if (!(patience > 0)) throw new Error('--patience is a number above 0');
   return {
     baseUrl: baseUrl.replace(/\/+$/, ''),
     apiKey,
@@ -36,5 +40,6 @@ export function readArguments(args) {
     hasGrpcTls: values['grpc-tls'] || values['grpc-address']?.endsWith(':443') === true,
     only: values.only,
     concurrency,
+    patience,
   };
 }

@@ -5,6 +5,7 @@
 import process from 'node:process';
 
 import { readArguments, usage } from './arguments.mjs';
+import { setPatience } from './patience.mjs';
 import { checkAll } from './run.mjs';
 
 let target;
@@ -14,5 +15,6 @@ try {
   console.error(`${error.message}\n\n${usage}`);
   process.exit(2);
 }
+setPatience(target.patience);
 const counts = await checkAll(target, console.log);
 process.exit(counts.FAIL === 0 && counts.PASS > 0 ? 0 : 1);

@@ -1,6 +1,7 @@
 /** The REST calls that make something happen. */
 import { setTimeout as delay } from 'node:timers/promises';
 
+import { patient } from './patience.mjs';
 import { Refusal } from './refusal.mjs';
 
 const TIMEOUT_MS = 10_000;
@@ -37,7 +38,7 @@ export class Rest {
           ...(body === undefined ? {} : { 'content-type': 'application/json' }),
         },
         body: body === undefined ? undefined : JSON.stringify(body),
-        signal: AbortSignal.timeout(TIMEOUT_MS),
+        signal: AbortSignal.timeout(patient(TIMEOUT_MS)),
       }),
     );
     const text = await response.text();

@@ -2,6 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 
 import { Skip } from './assert.mjs';
 import { Lab, transports } from './lab.mjs';
+import { patient } from './patience.mjs';
 import { commands } from './promises/commands.mjs';
 import { credentials } from './promises/credentials.mjs';
 import { entry } from './promises/entry.mjs';
@@ -57,8 +58,9 @@ async function checkOne(target, { promise, transport }) {
   const available = transports.filter((each) => each !== 'grpc' || target.grpcAddress);
   const lab = new Lab(target);
   const abort = new AbortController();
-  const tooLong = delay(PROMISE_MS, undefined, { signal: abort.signal }).then(() => {
-    throw new Error(`not done within ${PROMISE_MS / 1000} s`);
+  const longestMs = patient(PROMISE_MS);
+  const tooLong = delay(longestMs, undefined, { signal: abort.signal }).then(() => {
+    throw new Error(`not done within ${longestMs / 1000} s`);
   });
   try {
     await Promise.race([promise.run(lab, transport, available), tooLong]);

@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { check, short } from './assert.mjs';
+import { patient } from './patience.mjs';
 
 export const CONTROL = new Set([
   'Ping',
@@ -79,7 +80,8 @@ export class Stream {
   }
 
   /** Looks again after every message. @throws Error that says what came instead. */
-  async until(look, what, timeoutMs = DEFAULT_MS) {
+  async until(look, what, usualMs = DEFAULT_MS) {
+    const timeoutMs = patient(usualMs);
     const deadline = performance.now() + timeoutMs;
     for (;;) {
       const found = look();

@@ -9,8 +9,12 @@ export const root = fileURLToPath(new URL('../..', import.meta.url));
 const binaries = path.join(root, 'node_modules/.bin');
 export const pinnedNode = path.join(binaries, 'node');
 
-/** The environment in which `node` is the pinned one, also for grandchildren. */
+/**
+ * The environment in which `node` is the pinned one, also for grandchildren, and what it has compiled once it does not
+ * compile again: a fifth of the work of a start.
+ */
 export const environment = {
+  NODE_COMPILE_CACHE: path.join(root, 'node_modules/.cache/node-compile'),
   ...process.env,
   PATH: [binaries, process.env.PATH].join(path.delimiter),
 };

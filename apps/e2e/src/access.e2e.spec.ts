@@ -38,7 +38,7 @@ beforeAll(async () => {
     'admin key': { 'x-admin-key': adminKey },
   };
 });
-afterAll(() => world?.stop(), 30_000);
+afterAll(() => world?.stop());
 
 interface Seen {
   readonly status: number;

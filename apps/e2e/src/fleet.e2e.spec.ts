@@ -17,7 +17,7 @@ describe.each(hostKinds)('a fleet, on %s', (kind) => {
     organization = await world.organization('fleet');
     neighbour = await world.organization('neighbour');
   });
-  afterAll(() => world?.stop(), 30_000);
+  afterAll(() => world?.stop());
 
   it('completes, retries, buries and cancels what it should, in sight of its organization only', async () => {
     const { client } = organization;

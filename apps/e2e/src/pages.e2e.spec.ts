@@ -26,7 +26,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
     world = await World.start(kind);
     door = await FrontDoor.open(world.host);
   });
-  afterAll(() => world?.stop(), 30_000);
+  afterAll(() => world?.stop());
 
   /** The newest cursor, as the first comment of an event stream tells it. */
   async function cursorOf({ key }: Organization): Promise<string> {
@@ -89,7 +89,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
       const later = await client.enqueue('emails', { payload: { to: 'two@example.com' } });
       await worker.waitForLine(/UNAVAILABLE/);
       wire.mend();
-      await worker.waitForLine(/^mail to two@example\.com$/, 15_000);
+      await worker.waitForLine(/^mail to two@example\.com$/);
       await eventually(async () => expect((await client.job(later)).status).toBe('completed'));
       await worker.stop();
     });
@@ -100,7 +100,7 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
       const processor = await page.start('processor.mjs', env);
       const ids: string[] = [];
       for (const n of [1, 2, 3]) ids.push(await client.enqueue('reports', { payload: { n } }));
-      await processor.waitForLine(/^report \{ n: 3 \}$/, 10_000);
+      await processor.waitForLine(/^report \{ n: 3 \}$/);
       await eventually(async () =>
         expect([...(await client.statuses(ids)).values()].map(({ status }) => status)).toEqual([
           'completed',
@@ -156,7 +156,6 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
         const CURSOR = await cursorOf(organization);
         await expectResume(organization, await page.start(program, { ...env, CURSOR }), wire);
       },
-      60_000,
     );
 
     it.each(['websocket.mjs', 'sse.mjs'])(
@@ -174,7 +173,6 @@ describe.each(hostKinds)('the documentation for client authors, on %s', (kind) =
         await client.delete(`/api-keys/${created.body.id}`);
         expect((await exited).code).toBe(1);
       },
-      30_000,
     );
 
     it('has lines for curl', async () => {

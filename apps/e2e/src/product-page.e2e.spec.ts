@@ -21,7 +21,7 @@ describe.each(hostKinds)('the product page, on %s', (kind) => {
     });
     organization = await world.organization('product-page');
   });
-  afterAll(() => world?.stop(), 30_000);
+  afterAll(() => world?.stop());
 
   /** The page's login line; `cut` would do where jq is missing, so what jq does is done here. */
   async function token(): Promise<string> {

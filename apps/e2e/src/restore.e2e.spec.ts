@@ -26,7 +26,7 @@ describe('a restore', () => {
     backup = `${world.postgres.dir}-backup`;
     onCleanUp(() => rm(backup, { recursive: true, force: true }));
   });
-  afterAll(() => world?.stop(), 30_000);
+  afterAll(() => world?.stop());
 
   it('is as the backup was, announces to every cursor what is gone, and goes on from there', async () => {
     const { client, key } = organization;
@@ -59,7 +59,7 @@ describe('a restore', () => {
     await goesOn(client, followers, parseCursor(stale)?.seq);
     // The number of the old cursor has been given out again by now, to another event.
     const returning = await Follower.grpc(host.grpcAddress('/events'), key, stale);
-    expect(returning.errors()).toMatchObject([expired]);
+    await eventually(() => expect(returning.errors()).toMatchObject([expired]));
     // From where the announcement says, everything that the log still has.
     const [error] = followers[0]?.errors() ?? [];
     const from = (error?.data as { resume_from: string }).resume_from;

@@ -17,7 +17,7 @@ beforeAll(async () => {
   world = await World.start('standalone');
   organization = await world.organization('sdk-readme');
 });
-afterAll(() => world?.stop(), 30_000);
+afterAll(() => world?.stop());
 
 /** The code blocks of the page. */
 async function snippets(): Promise<string[]> {
@@ -44,7 +44,7 @@ async function processesOf(directory: string): Promise<string[]> {
 it('shows a job live in ten lines', async () => {
   const [code = ''] = await snippets();
   const program = await run('ten-lines', code);
-  await program.waitForLine(/ { sent: 'ada' }$/, 15_000);
+  await program.waitForLine(/ { sent: 'ada' }$/);
   program.kill('SIGKILL');
 });
 
@@ -52,7 +52,7 @@ it('shows events by handler', async () => {
   const [first = '', code = ''] = await snippets();
   const begin = first.split('\n').slice(0, 3).join('\n');
   const program = await run('by-handler', `${begin}\n${code}\nconsole.log('connected');`);
-  await program.waitForLine(/^connected$/, 15_000);
+  await program.waitForLine(/^connected$/);
   const id = await organization.client.enqueue('emails');
   await organization.client.work('emails', { sent: 'bob' });
   await program.waitForLine(new RegExp(`^${id} { sent: 'bob' }$`));
@@ -63,7 +63,7 @@ it('shows a worker that jobs are pushed to', async () => {
   const code = (await snippets()).find((each) => each.includes("'grpc'")) ?? '';
   const program = await run('pushed', code);
   const id = await organization.client.enqueue('reports', { payload: { month: 'May' } });
-  await program.waitForLine(new RegExp(`^${id} { month: 'May' }$`), 15_000);
+  await program.waitForLine(new RegExp(`^${id} { month: 'May' }$`));
   program.kill('SIGKILL');
 });
 
@@ -72,7 +72,7 @@ it('shows a server for tests', async () => {
   const program = await run('server', code);
   expect(await program.exited).toEqual({ code: 0, signal: null });
   expect(program.lines).toEqual(['pending']);
-}, 120_000);
+});
 
 it('leaves no server behind when the test process is killed', async () => {
   const code = `
@@ -84,7 +84,7 @@ it('leaves no server behind when the test process is killed', async () => {
   await chmod(directory, 0o755);
   onCleanUp(() => rm(directory, { recursive: true, force: true }));
   const program = await run('killed', code, { TMPDIR: directory });
-  const [, url = ''] = await program.waitForLine(/^at (http.*)$/, 60_000);
+  const [, url = ''] = await program.waitForLine(/^at (http.*)$/);
   expect(await processesOf(directory)).not.toEqual([]);
   program.kill('SIGKILL');
   await eventually(
@@ -93,9 +93,9 @@ it('leaves no server behind when the test process is killed', async () => {
       expect(await processesOf(directory)).toEqual([]);
       expect((await readdir(directory)).filter((name) => !name.endsWith('.sock'))).toEqual([]);
     },
-    { timeoutMs: 30_000, intervalMs: 200 },
+    { intervalMs: 200 },
   );
-}, 120_000);
+});
 
 it('can be required, too', async () => {
   const code =

@@ -9,8 +9,8 @@ describe('the smoke test of the chart, on services', () => {
 
   beforeAll(async () => {
     world = await World.start('services');
-  }, 60_000);
-  afterAll(() => world?.stop(), 30_000);
+  });
+  afterAll(() => world?.stop());
 
   async function smokeTest(env: Readonly<Record<string, string>>) {
     const { host } = world;
@@ -38,12 +38,12 @@ describe('the smoke test of the chart, on services', () => {
     );
     left.expectStatus(200);
     expect(left.body.organizations.filter(({ slug }) => slug.startsWith('smoke-'))).toEqual([]);
-  }, 60_000);
+  });
 
   it('uses the organization whose key it is given', async () => {
     const { key } = await world.organization('smoked');
     expect(await smokeTest({ API_KEY: key })).toMatchObject({ code: 0 });
-  }, 60_000);
+  });
 
   it('loads the dashboard, where there is one', async () => {
     const { key } = await world.organization('looked-at');
@@ -69,5 +69,5 @@ describe('the smoke test of the chart, on services', () => {
     const { code, said } = await smokeTest({ API_KEY: key, EVENTS_URL: world.host.base('/jobs') });
     expect(code).not.toBe(0);
     expect(said).toContain('/api/v1/events');
-  }, 60_000);
+  });
 });

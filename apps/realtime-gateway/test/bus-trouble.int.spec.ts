@@ -9,7 +9,7 @@ import { TestGateway, type Caller, type Wire } from './setup.js';
 import { transports, type Watch } from './watch.js';
 
 /** A question that was under way when the bus went waits for its answer until its own deadline. */
-const CATCH_UP_MS = 30_000;
+const CATCH_UP_MS = 120_000;
 
 let gateway: TestGateway;
 let url: string;
@@ -53,7 +53,7 @@ class Scene {
   /** Resolves when so many more events were committed. */
   async goOn(count: number): Promise<void> {
     const enough = this.events.length + count;
-    await eventually(() => this.events.length >= enough);
+    await eventually(() => this.events.length >= enough, { timeoutMs: CATCH_UP_MS });
   }
 
   /** Resolves when a client has what is committed now. */

@@ -70,9 +70,9 @@ describe.each(Object.entries(transports))('over %s', (_name, transport) => {
     await eventually(() => expect(outline(whole.messages)).toHaveLength(2));
     await gateway.append(caller, created('j1'));
     await eventually(() => expect(whole.events).toHaveLength(1));
-    const isStoredWanted = told.includes('JobCreated');
-    if (isStoredWanted) await eventually(() => expect(asked.events).toHaveLength(1));
-    expect(outline(asked.messages)).toEqual(told.map((type) => `${type} j1`));
+    await eventually(() =>
+      expect(outline(asked.messages)).toEqual(told.map((type) => `${type} j1`)),
+    );
   });
 
   it('has them as they were reported, without a cursor', async () => {
@@ -134,10 +134,14 @@ describe('progress of one job', () => {
     const client = await gateway.live(caller, { events });
     const startedAt = performance.now();
     for (let percent = 1; percent <= 99; percent += 1) progress(caller, 'j1', { percent });
-    await eventually(() => expect(percents(wsWires(client))).toEqual([1, 99]));
+    await eventually(() => expect(percents(wsWires(client)).at(-1)).toBe(99));
     progress(caller, 'j1', { percent: 100 });
-    await eventually(() => expect(percents(wsWires(client))).toEqual([1, 99, 100]));
-    expect(performance.now() - startedAt).toBeGreaterThan(1950);
+    await eventually(() => expect(percents(wsWires(client)).at(-1)).toBe(100));
+    const told = percents(wsWires(client)) as number[];
+    expect(told[0]).toBe(1);
+    expect(told).toEqual([...new Set(told)].sort((one, other) => one - other));
+    // Three, unless the machine took more than a second to pass them all on.
+    expect(performance.now() - startedAt).toBeGreaterThan((told.length - 1) * 1000 - 50);
   });
 
   it('waits for no other job', async () => {
@@ -162,7 +166,7 @@ describe('progress of one job', () => {
     const client = await gateway.live(caller, { events: '*,job.progress', job_id: 'j1' });
     progress(caller, 'j1', { percent: 99 });
     progress(caller, 'j1', { percent: 100 });
-    await eventually(() => expect(percents(wsWires(client))).toHaveLength(1));
+    await eventually(() => expect(percents(wsWires(client))).not.toEqual([]));
     await gateway.append(caller, changed('j1', 'completed'), completed('j1'));
     await eventually(() => expect(outline(wsWires(client))).toHaveLength(4));
     expect(outline(wsWires(client))).toEqual([
@@ -313,7 +317,7 @@ describe('the stream of a job', () => {
     gateway.job(caller, 'j1', 'processing', 2);
     const stream = await gateway.sse(caller, '/events/jobs/j1?events=job.progress');
     for (const percent of [1, 50, 100]) progress(caller, 'j1', { percent });
-    await eventually(() => expect(percents(sseWires(stream))).toEqual([1]));
+    await eventually(() => expect(percents(sseWires(stream))).not.toEqual([]));
     await settle(caller);
     await stream.ended;
     expect(percents(sseWires(stream))).toEqual([1, 100]);

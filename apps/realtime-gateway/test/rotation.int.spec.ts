@@ -41,10 +41,15 @@ describe.each(Object.entries(transports))('a client over %s', (_name, via: Watch
     }
     isOver = true;
     await writing;
-    const last = await via.watch(via.port(gateway), caller, { after: kept.at(-1)!.id! });
-    await eventually(() => expect(kept.length + last.events.length).toBe(jobs.length));
-    const all = [...kept, ...last.events].map(({ data }) => data['job_id']);
-    expect(all).toEqual(jobs);
+    while (kept.length < jobs.length) {
+      const watch = await via.watch(via.port(gateway), caller, { after: kept.at(-1)!.id! });
+      let hasEnded = false;
+      void watch.ended.then(() => (hasEnded = true));
+      await eventually(() => hasEnded || kept.length + watch.events.length >= jobs.length);
+      kept.push(...watch.events);
+      watch.cut();
+    }
+    expect(kept.map(({ data }) => data['job_id'])).toEqual(jobs);
   });
 });
 
@@ -66,9 +71,12 @@ describe('what a client is told at the end', () => {
 
 describe('many streams', () => {
   it('that were opened together do not end together', async () => {
-    const caller = gateway.caller();
-    const clients = await Promise.all(Array.from({ length: 60 }, () => gateway.live(caller)));
-    const ends = await Promise.all(clients.map(({ closed }) => closed.then(() => Date.now())));
-    expect(Math.max(...ends) - Math.min(...ends)).toBeGreaterThan(MAX_AGE_MS * 0.2);
+    // A machine that stalls may see them all end at once: then once more.
+    await eventually(async () => {
+      const caller = gateway.caller();
+      const clients = await Promise.all(Array.from({ length: 60 }, () => gateway.live(caller)));
+      const ends = await Promise.all(clients.map(({ closed }) => closed.then(() => Date.now())));
+      expect(Math.max(...ends) - Math.min(...ends)).toBeGreaterThan(MAX_AGE_MS * 0.2);
+    });
   });
 });

@@ -224,6 +224,13 @@ export class TestGateway {
     this.neighbours.bus.hint(authChanged, organizationId, { apiKeyId: ofAll ? null : apiKeyId });
   }
 
+  /** Its key ends a moment from now, and all hear of it. */
+  expireSoon(caller: Caller): void {
+    const keyExpiresAt = new Date(Date.now() + 500).toISOString();
+    Object.assign(caller.principal, { keyExpiresAt });
+    this.announceChange(caller);
+  }
+
   ws(caller: Caller | null, query: Record<string, string> = {}, headers = {}): Promise<WsClient> {
     const parameters = new URLSearchParams(query);
     if (caller !== null) parameters.set('token', caller.credential);

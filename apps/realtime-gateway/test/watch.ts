@@ -68,9 +68,6 @@ const sse: WatchTransport = {
   },
 };
 
-/** One of hundreds that are opened at once. */
-const OPEN_MS = 30_000;
-
 const grpc: WatchTransport = {
   port: grpcPort,
   watch: async (port, { credential }, { queue, job, events, after }) => {
@@ -81,7 +78,7 @@ const grpc: WatchTransport = {
       last_event_id: after ?? '',
     });
     // The first message says that the subscription stands, as the head does elsewhere.
-    const first = stream.waitFor(() => true, OPEN_MS).catch(() => undefined);
+    const first = stream.waitFor(() => true).catch(() => undefined);
     await Promise.race([first, stream.ended]);
     return watching(
       () => stream.wires,

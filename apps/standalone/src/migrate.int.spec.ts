@@ -60,7 +60,7 @@ describe('migrations', () => {
       ),
     );
     expect(await describeDatabase(alone.url)).toEqual(await describeDatabase(together.url));
-  }, 180_000);
+  });
 
   it('are run by what images run', async () => {
     const [expected, made] = await Promise.all([testDatabase(), testDatabase({ isEmpty: true })]);
@@ -71,5 +71,5 @@ describe('migrations', () => {
     });
     expect(await once(migration, 'exit')).toEqual([0, null]);
     expect(await describeDatabase(made.url)).toEqual(await describeDatabase(expected.url));
-  }, 180_000);
+  });
 });

@@ -272,12 +272,12 @@ describe('a call that fails', () => {
 
   it('times out, and is repeated then only if it is safe', async () => {
     const { client, requests } = await misbehaving([silence], {
-      timeoutMs: 50,
+      timeoutMs: 1000,
       retry: { maxRetries: 1, baseDelayMs: 1 },
     });
     expect(await caught(client.jobs.retry('1'))).toBeInstanceOf(TimeoutError);
     expect(requests).toHaveLength(1);
-    expect(await caught(client.jobs.get('1'))).toMatchObject({ code: 'TIMEOUT', timeoutMs: 50 });
+    expect(await caught(client.jobs.get('1'))).toMatchObject({ code: 'TIMEOUT', timeoutMs: 1000 });
     expect(requests).toHaveLength(3);
   });
 

@@ -88,4 +88,4 @@ it('compiles strictly, its own declarations too, and runs as ESM and as CommonJS
   for (const file of ['out/program.mjs', 'out/program.cjs']) {
     expect(await run(process.execPath, [file], project)).toBe('true idle\n');
   }
-}, 120_000);
+});

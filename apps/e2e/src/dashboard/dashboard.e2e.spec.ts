@@ -6,7 +6,14 @@ import { gzipSync } from 'node:zlib';
 import { eventually } from '@spooled/testing';
 import type { Page } from 'playwright-core';
 
-import { DashboardBrowser, live, seriousFindings, signIn, type Tab } from '../harness/browser.js';
+import {
+  DashboardBrowser,
+  live,
+  seriousFindings,
+  settled,
+  signIn,
+  type Tab,
+} from '../harness/browser.js';
 import { root } from '../harness/host.js';
 import { World, type Organization } from '../harness/world.js';
 
@@ -33,8 +40,8 @@ let browser: DashboardBrowser;
 beforeAll(async () => {
   world = await World.start('standalone');
   browser = await DashboardBrowser.start(world);
-}, 120_000);
-afterAll(() => world.stop(), 60_000);
+});
+afterAll(() => world.stop());
 
 /** A key of the organization for some queues only. */
 async function scopedKey({ client }: Organization, ...queues: string[]): Promise<string> {
@@ -46,6 +53,10 @@ async function scopedKey({ client }: Organization, ...queues: string[]): Promise
 function calls({ requests }: Tab): string[] {
   return requests.filter((url) => url.includes('/api/'));
 }
+
+/** Nothing of who was signed in is left in the tab. */
+const expectForgotten = (page: Page) =>
+  eventually(async () => expect(await page.evaluate('sessionStorage.length')).toBe(0));
 
 /** The row of a job in the list. */
 const rowOf = (page: Page, id: string) =>
@@ -123,8 +134,8 @@ describe('getting in', () => {
     const { page } = await browser.open();
     await signIn(page, 'sp_test_nobody_has_this_key');
     await page.getByRole('alert').filter({ hasText: 'does not know this key' }).waitFor();
-    expect(await page.evaluate('sessionStorage.length')).toBe(0);
-  }, 60_000);
+    await expectForgotten(page);
+  });
 
   it('asks for the code that was sent to an address, and refuses another one', async () => {
     const { page, problems } = await browser.open();
@@ -136,7 +147,7 @@ describe('getting in', () => {
     await page.getByRole('alert').filter({ hasText: 'wrong or too old' }).waitFor();
     expect(await seriousFindings(page)).toEqual([]);
     expect(problems.filter((problem) => !problem.includes('401'))).toEqual([]);
-  }, 60_000);
+  });
 
   it('opens the organization of an address with the code that was sent there', async () => {
     const { id, client } = await world.organization('by-mail');
@@ -157,7 +168,7 @@ describe('getting in', () => {
     await rowOf(page, job).waitFor();
     await live(page);
     expect(problems).toEqual([]);
-  }, 60_000);
+  });
 
   it('keeps tokens for the tab, never the key, and forgets all of it at the end', async () => {
     const { key } = await world.organization('tab');
@@ -174,11 +185,11 @@ describe('getting in', () => {
     ) as { accessToken: string };
     await page.getByRole('button', { name: 'Sign out' }).click();
     await page.getByLabel('API key').waitFor();
-    expect(await page.evaluate('sessionStorage.length')).toBe(0);
+    await expectForgotten(page);
     await eventually(async () => {
       expect((await world.client(accessToken).get('/jobs')).status).toBe(401);
     });
-  }, 60_000);
+  });
 
   it('shows a key with a queue scope what it may see, and refuses the rest in words', async () => {
     const organization = await world.organization('scoped');
@@ -195,7 +206,7 @@ describe('getting in', () => {
     await page.getByText('The credential does not allow this.').waitFor();
     await page.goto(`/jobs/${other}`);
     await page.getByRole('alert').filter({ hasText: 'NOT_FOUND' }).waitFor();
-  }, 60_000);
+  });
 
   it('leads back to the door when the key is revoked', async () => {
     const organization = await world.organization('revoked-tab');
@@ -205,8 +216,8 @@ describe('getting in', () => {
     const { page } = await browser.signedIn(body);
     await organization.client.delete(`/api-keys/${body.id}`);
     await page.getByText('You were signed out').waitFor();
-    expect(await page.evaluate('sessionStorage.length')).toBe(0);
-  }, 60_000);
+    await expectForgotten(page);
+  });
 });
 
 describe('living on events', () => {
@@ -216,6 +227,7 @@ describe('living on events', () => {
     const tab = await browser.signedIn(organization, '/jobs');
     const { page } = tab;
     await page.getByText('No job yet').waitFor();
+    await settled(tab);
     const before = calls(tab).length;
     const id = await client.enqueue('emails');
     await rowOf(page, id).getByText('pending').waitFor();
@@ -227,7 +239,7 @@ describe('living on events', () => {
     });
     expect(calls(tab)).toHaveLength(before);
     expect(tab.problems).toEqual([]);
-  }, 90_000);
+  });
 
   it('shows numbers of a payload that no double can hold, and the log as it is written', async () => {
     const organization = await world.organization('exact');
@@ -254,7 +266,7 @@ describe('living on events', () => {
     await client.post(`/jobs/${id}/complete`, { worker_id: 'w', result: { sent: true } });
     await page.getByRole('region', { name: 'Result' }).getByText('"sent": true').waitFor();
     await page.getByRole('listitem').filter({ hasText: 'completed' }).waitFor();
-  }, 60_000);
+  });
 
   it('does something to many jobs at once', async () => {
     const organization = await world.organization('bulk');
@@ -264,8 +276,11 @@ describe('living on events', () => {
     await page.getByRole('checkbox', { name: 'Select all on this page' }).check();
     await page.getByText('3 selected').waitFor();
     await page.getByRole('button', { name: 'Cancel', exact: true }).click();
-    await page.getByRole('dialog').getByRole('button', { name: 'Cancel', exact: true }).click();
-    await page.getByText('Cancelled: 3 of 3 jobs.').waitFor();
+    // A message that goes by itself must be waited for before it comes.
+    await Promise.all([
+      page.getByText('Cancelled: 3 of 3 jobs.').waitFor(),
+      page.getByRole('dialog').getByRole('button', { name: 'Cancel', exact: true }).click(),
+    ]);
     for (const id of ids) await rowOf(page, id).getByText('cancelled').waitFor();
 
     const further = await organization.client.enqueue('bulk');
@@ -273,7 +288,7 @@ describe('living on events', () => {
     await page.getByRole('button', { name: 'Cancel all' }).click();
     await page.getByRole('dialog').getByRole('button', { name: 'Cancel all' }).click();
     await rowOf(page, further).getByText('cancelled').waitFor();
-  }, 60_000);
+  });
 });
 
 describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
@@ -299,23 +314,26 @@ describe.each(['light', 'dark'] as const)('in the %s theme', (theme) => {
     findings.push(...(await seriousFindings(page)).map((finding) => `sign-in ${finding}`));
     expect(findings).toEqual([]);
     expect(problems).toEqual([]);
-  }, 120_000);
+  });
 });
 
 describe('with a keyboard', () => {
   it('reaches the content with one key, and every page by its link', async () => {
     const organization = await world.organization('keyboard');
     const { page } = await browser.signedIn(organization);
+    const active = (what: string) => page.evaluate<string>(`document.activeElement.${what}`);
     await page.keyboard.press('Tab');
-    expect(await page.evaluate('document.activeElement.textContent')).toBe('Skip to the content');
+    expect(await active('textContent')).toBe('Skip to the content');
     await page.keyboard.press('Enter');
-    expect(await page.evaluate('document.activeElement.id')).toBe('content');
+    await eventually(async () => expect(await active('id')).toBe('content'));
     await page.getByRole('link', { name: 'Queues' }).focus();
     await page.keyboard.press('Enter');
     await page.getByRole('heading', { name: 'Queues' }).waitFor();
-    expect(await page.evaluate('document.activeElement.id')).toBe('content');
-    expect(await page.title()).toBe('Queues · Spooled');
-  }, 60_000);
+    await eventually(async () => {
+      expect(await active('id')).toBe('content');
+      expect(await page.title()).toBe('Queues · Spooled');
+    });
+  });
 });
 
 describe('when the server goes away', () => {
@@ -325,16 +343,18 @@ describe('when the server goes away', () => {
     const id = await client.enqueue('emails');
     const { page } = await browser.signedIn(organization, `/jobs/${id}`);
     const cancel = page.getByRole('button', { name: 'Cancel job' });
-    expect(await cancel.getAttribute('aria-disabled')).toBe('false');
+    const expectDisabled = (disabled: 'true' | 'false') =>
+      eventually(async () => expect(await cancel.getAttribute('aria-disabled')).toBe(disabled));
+    await expectDisabled('false');
     await world.host.killJobs();
     const mark = page.getByTestId('freshness');
     await mark.filter({ hasText: /(reconnecting|offline).*stale since/ }).waitFor();
     await page.getByText('actions are off until the stream is back').first().waitFor();
-    expect(await cancel.getAttribute('aria-disabled')).toBe('true');
+    await expectDisabled('true');
     await page.getByText('pending').first().waitFor();
     await world.host.restartJobs();
     await client.work('emails');
     await live(page);
     await page.getByRole('heading', { name: 'Job' }).getByText('completed').waitFor();
-  }, 120_000);
+  });
 });

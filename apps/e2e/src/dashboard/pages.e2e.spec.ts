@@ -1,17 +1,12 @@
 /** What operators do in the dashboard, each thing really done and then looked up in the server. */
-import { jest } from '@jest/globals';
 import { eventually } from '@spooled/testing';
 import { once } from 'node:events';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Locator, Page } from 'playwright-core';
 
-import { DashboardBrowser, live, seriousFindings, type Tab } from '../harness/browser.js';
+import { DashboardBrowser, live, seriousFindings, settled, type Tab } from '../harness/browser.js';
 import { World, type Organization } from '../harness/world.js';
-
-/** A machine that does much else is slow. */
-const PATIENCE_MS = 180_000;
-jest.setTimeout(PATIENCE_MS);
 
 let world: World;
 let browser: DashboardBrowser;
@@ -32,19 +27,15 @@ beforeAll(async () => {
   await once(receiver, 'listening');
   world = await World.start('standalone');
   browser = await DashboardBrowser.start(world);
-}, PATIENCE_MS);
+});
 afterAll(async () => {
   await world?.stop();
   receiver.closeAllConnections();
   await new Promise((resolve) => receiver.close(resolve));
 });
 
-/** A tab in which everything may take long. */
-async function opened(organization: Pick<Organization, 'key'>, path: string): Promise<Tab> {
-  const tab = await browser.signedIn(organization, path);
-  tab.page.setDefaultTimeout(PATIENCE_MS / 3);
-  return tab;
-}
+const opened = (organization: Pick<Organization, 'key'>, path: string): Promise<Tab> =>
+  browser.signedIn(organization, path);
 
 const button = (place: Page | Locator, name: string) =>
   place.getByRole('button', { name, exact: true });
@@ -85,6 +76,7 @@ describe('queues', () => {
 
     await button(row, 'Resume').click();
     await row.getByText('active').waitFor();
+    await settled(tab);
     const before = reads(tab).length;
     await client.enqueue('emails');
     await row.getByRole('cell', { name: '2', exact: true }).first().waitFor();
@@ -220,6 +212,7 @@ describe('workflows', () => {
     const box = (key: string, status: string) =>
       page.locator(`.graph-job[data-job=${key}][data-status=${status}]`);
     await box('reserve', 'pending').waitFor();
+    await settled(tab);
     const before = reads(tab).length;
     const fail = async () => {
       const [job] = await client.claim('stock', { worker_id: 'worker-1' });
@@ -274,8 +267,10 @@ describe('webhooks', () => {
     world.host.secrets.add(secret);
     await button(page, 'I have kept it').click();
 
-    await button(rowOf(page, 'shop'), 'Send a test').click();
-    await page.getByText('shop took the test: status 200').waitFor();
+    await Promise.all([
+      page.getByText('shop took the test: status 200').waitFor(),
+      button(rowOf(page, 'shop'), 'Send a test').click(),
+    ]);
     expect(received).toHaveLength(1);
 
     await client.enqueue('orders');
@@ -317,8 +312,10 @@ describe('API keys', () => {
     await button(form, 'Create').click();
     const key = await page.getByLabel('API key worker of mine').last().inputValue();
     world.host.secrets.add(key);
-    await button(page, 'Copy').click();
-    await page.getByText(/^Copied\.|press Ctrl\+C/).waitFor();
+    await Promise.all([
+      page.getByText(/^Copied\.|press Ctrl\+C/).waitFor(),
+      button(page, 'Copy').click(),
+    ]);
     await button(page, 'I have kept it').click();
 
     const scoped = await opened({ key }, '/queues');
@@ -367,7 +364,7 @@ describe('axe', () => {
     const { page, problems } = tab;
     await page.goto(path.replace(/(\w+)\/:id/, (_, kind: string) => `${kind}/${ids.get(kind)}`));
     await page.locator('.table, .graph-job, .facts').first().waitFor();
-    await page.locator('.spinner').waitFor({ state: 'detached' });
+    await eventually(async () => expect(await page.locator('.spinner').count()).toBe(0));
     // Buttons are off until then: one that changes under the eyes of axe has the colours of neither state.
     await live(page);
     await page.emulateMedia({ colorScheme: 'light', reducedMotion: 'reduce' });

@@ -5,6 +5,9 @@ import type { Browser, Page } from 'playwright-core';
 
 import type { Organization, World } from './world.js';
 
+/** How long anything may take in a page: a machine that does much else is slow. */
+const PATIENCE_MS = 60_000;
+
 /** A tab, with what it has to answer for. */
 export interface Tab {
   readonly page: Page;
@@ -41,6 +44,7 @@ export class DashboardBrowser {
       locale: 'en-GB',
       viewport: { width, height },
     });
+    context.setDefaultTimeout(PATIENCE_MS);
     const page = await context.newPage();
     const tab: Tab = { page, problems: [], requests: [] };
     page.on('console', (message) => {
@@ -69,6 +73,11 @@ export class DashboardBrowser {
 export async function signIn(page: Page, key: string): Promise<void> {
   await page.getByLabel('API key').fill(key);
   await page.getByRole('button', { name: 'Sign in' }).click();
+}
+
+/** Resolves when the page has asked for everything that it shows: what it asks for later has a cause. */
+export async function settled({ page }: Tab): Promise<void> {
+  await page.waitForLoadState('networkidle');
 }
 
 /** Resolves when the freshness mark says that everything shown is live. */

@@ -36,8 +36,8 @@ export async function failuresOf(call: Promise<Answer<unknown>>): Promise<string
   }
 }
 
-/** Longer than the server may take for anything. */
-const timeoutMs = 35_000;
+/** Longer than the server may take for anything, also on a machine that is busy. */
+const timeoutMs = 120_000;
 
 export class Client {
   constructor(

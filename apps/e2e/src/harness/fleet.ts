@@ -25,6 +25,8 @@ interface Task {
 }
 
 const betweenJobsMs = 20;
+/** Between the jobs of a producer that is told to be calm. */
+const calmMs = 200;
 const retryMs = 100;
 const maxRetries = 2;
 
@@ -35,6 +37,8 @@ export class Fleet {
   readonly losses: string[] = [];
   /** Server errors other than "not now", which says when. */
   readonly faults: string[] = [];
+  /** Whether producers make few jobs, so that others have the processor. */
+  isCalm = false;
   private isProducing = true;
   private isWorking = true;
   private produced = 0;
@@ -75,7 +79,8 @@ export class Fleet {
       const body = { queue_name: queue, payload: task, max_retries: maxRetries };
       const answer = await this.ask('enqueue', () => client.post<{ id: string }>('/jobs', body));
       if (answer?.status === 201) ledger.acknowledge(answer.body.id);
-      await delay(answer?.status === 201 ? betweenJobsMs : retryMs);
+      const pauseMs = this.isCalm ? calmMs : betweenJobsMs;
+      await delay(answer?.status === 201 ? pauseMs : retryMs);
     }
   }
 

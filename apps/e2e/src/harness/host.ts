@@ -65,6 +65,8 @@ export interface RolloutOptions {
   readonly names?: readonly string[];
   /** The tree that the new processes run from. Default: each from its own again. */
   readonly root?: string;
+  /** Told when a new process begins to start, and when it is there: nobody needs to be busy meanwhile. */
+  readonly onStarting?: (isStarting: boolean) => void;
   /** Awaited after each replacement, when old and new serve side by side. */
   readonly between?: () => Promise<unknown>;
 }
@@ -159,17 +161,19 @@ export class Host implements Entrance {
   }
 
   /** As a rollout does: one process after the other leaves the routing, drains and is replaced before the next one goes. */
-  async rollOut({ names, root: from, between }: RolloutOptions = {}): Promise<void> {
+  async rollOut({ names, root: from, onStarting, between }: RolloutOptions = {}): Promise<void> {
     for (const part of this.running) {
       if (names?.includes(part.name) === false) continue;
       part.isServing = false;
       await this.readAll(part);
       this.pastProblems.push(...this.problemsOf(part));
-      const exit = await part.process.stop(60_000);
+      const exit = await part.process.stop();
       if (exit.code !== 0) this.pastProblems.push(ending(part, exit));
       part.root = from ?? part.root;
+      onStarting?.(true);
       part.process = await launch(part, this.env);
       await this.ready();
+      onStarting?.(false);
       part.isServing = true;
       await between?.();
     }
@@ -204,7 +208,7 @@ export class Host implements Entrance {
   /** Stops all processes at once. @throws unless each ends with code 0, had reported no bug and told no secret. */
   async stop(): Promise<void> {
     const problems = [...this.problems(), ...(await this.leaksOfMetrics())];
-    const exits = await Promise.all(this.running.map(({ process }) => process.stop(20_000)));
+    const exits = await Promise.all(this.running.map(({ process }) => process.stop()));
     for (const [index, exit] of exits.entries()) {
       const part = this.running[index];
       if (exit.code !== 0 && part !== undefined) problems.push(ending(part, exit));
@@ -256,7 +260,7 @@ export class Host implements Entrance {
             if (!process.isRunning()) return true;
             return (await fetch(`http://127.0.0.1:${port}/health/ready`)).ok;
           },
-          { intervalMs: 25, timeoutMs: 60_000 },
+          { intervalMs: 25, timeoutMs: 120_000 },
         ).then(() => {
           if (!process.isRunning()) throw new Error(`${name} ended:\n${process.lines.join('\n')}`);
         }),

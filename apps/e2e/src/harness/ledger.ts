@@ -40,7 +40,7 @@ export class Ledger {
   }
 
   /** Waits until every acknowledged job has come to its end, and no other one is held by a lease that a crash left. */
-  async settled(client: Client, timeoutMs = 30_000): Promise<void> {
+  async settled(client: Client, timeoutMs = 120_000): Promise<void> {
     await eventually(
       async () => {
         const statuses = await client.statuses([...this.acknowledged]);

@@ -13,7 +13,7 @@ export interface WatchedEvent {
 export interface Watch {
   events(): WatchedEvent[];
   /** All events up to the first that matches, received or yet to come. */
-  until(matches: (event: WatchedEvent) => boolean, timeoutMs?: number): Promise<WatchedEvent[]>;
+  until(matches: (event: WatchedEvent) => boolean): Promise<WatchedEvent[]>;
   /** Resolves when the server has ended the stream. */
   ended: Promise<void>;
   stop(): void;
@@ -24,7 +24,7 @@ export const hasCurl = spawnSync('curl', ['--version']).status === 0;
 /** What `line` prints. Without curl on this machine, `otherwise` stands in for it. */
 export async function run(line: string, otherwise: () => Promise<string>): Promise<string> {
   if (!hasCurl) return otherwise();
-  const { stdout } = await promisify(execFile)('sh', ['-c', line], { timeout: 30_000 });
+  const { stdout } = await promisify(execFile)('sh', ['-c', line], { timeout: 120_000 });
   return stdout;
 }
 
@@ -69,16 +69,13 @@ function asWatch(lines: () => readonly string[], ended: Promise<void>, stop: () 
     events,
     ended,
     stop,
-    until: (matches, timeoutMs = 5_000) =>
-      eventually(
-        () => {
-          const all = events();
-          const end = all.findIndex(matches);
-          if (end === -1) throw new Error(`only this came:\n${lines().join('\n')}`);
-          return all.slice(0, end + 1);
-        },
-        { timeoutMs },
-      ),
+    until: (matches) =>
+      eventually(() => {
+        const all = events();
+        const end = all.findIndex(matches);
+        if (end === -1) throw new Error(`only this came:\n${lines().join('\n')}`);
+        return all.slice(0, end + 1);
+      }),
   };
 }
 

@@ -1,4 +1,6 @@
 /** What clients do all the time while processes are replaced below them, and whether any of it suffered. */
+import { setTimeout as delay } from 'node:timers/promises';
+
 import { eventually, onCleanUp } from '@spooled/testing';
 
 import { Client, failuresOf } from './client.js';
@@ -70,6 +72,9 @@ export class Traffic {
     this.reading = Promise.all(reads.map((path) => this.readOn(path)));
   }
 
+  /** Little goes on while that is asked for. */
+  readonly beCalm = (isCalm: boolean): void => void (this.fleet.isCalm = isCalm);
+
   /** Resolves when so many more jobs are completed. */
   async flows(jobs = 100): Promise<void> {
     const before = this.ledger.completedCount;
@@ -80,7 +85,7 @@ export class Traffic {
   async end(): Promise<string[]> {
     this.isReading = false;
     await this.fleet.stopProducing();
-    await this.ledger.settled(this.client, 120_000);
+    await this.ledger.settled(this.client);
     await this.fleet.stop();
     const wrong = [
       ...(await this.reading).flat(),
@@ -107,7 +112,7 @@ export class Traffic {
       const found = await failuresOf(this.client.get(path));
       failures.push(...found.map((what) => `${path}: ${what}`));
       // A pace, not a wait: the fleet needs the processor, too.
-      await new Promise((resolve) => setTimeout(resolve, 20));
+      await delay(this.fleet.isCalm ? 200 : 20);
     }
     return failures;
   }

@@ -62,6 +62,9 @@ export class World {
       RATE_LIMIT_REQUESTS_PER_SECOND: '100000',
       RATE_LIMIT_BURST_SIZE: '100000',
       LEASE_REAP_INTERVAL_MS: '500',
+      // No lease ends and no worker is lost in a story that does not ask for it, however slow the machine is.
+      WORKER_LEASE_DURATION_SECS: '300',
+      WORKER_STALE_AFTER_SECS: '3600',
       ...options.env,
     };
     const host = await Host.start(kind, env, options);

@@ -85,7 +85,7 @@ export class NatsServer {
         pidFile,
       ],
       readyLine: /Server is ready/,
-      readyTimeoutMs: 20_000,
+      readyTimeoutMs: 60_000,
       stopSignal: 'SIGTERM',
       removeOnParentDeath: this.options.removeOnParentDeath,
       onLine: this.options.onLine,

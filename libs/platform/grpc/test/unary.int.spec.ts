@@ -66,13 +66,16 @@ describe('limits', () => {
   it.each([
     [
       'the organization',
-      { plan: { ...plans.free, rate_limit_requests_per_second: 1, rate_limit_burst: 3 } },
+      { plan: { ...plans.free, rate_limit_requests_per_second: 0.01, rate_limit_burst: 3 } },
     ],
     ['the key', { keyRateLimit: 3 }],
   ])('of %s hold, and say when to come back', async (_name, over) => {
-    const headers = { 'x-api-key': world.key(over) };
-    for (let count = 0; count < 3; count += 1) await client.call('GetJob', {}, headers);
-    const error = await refusal(client.call('GetJob', {}, headers));
+    // The minute of a key may end in between: then once more.
+    const error = await eventually(async () => {
+      const headers = { 'x-api-key': world.key(over) };
+      for (let count = 0; count < 3; count += 1) await client.call('GetJob', {}, headers);
+      return refusal(client.call('GetJob', {}, headers));
+    });
     expect(error).toMatchObject({
       code: status.RESOURCE_EXHAUSTED,
       details: expect.stringContaining('Rate limit exceeded'),
@@ -164,7 +167,7 @@ describe('values', () => {
 
 describe('a client that gives up', () => {
   it.each([
-    ['by its deadline', { deadline: 150 }, status.DEADLINE_EXCEEDED],
+    ['by its deadline', { deadline: 3000 }, status.DEADLINE_EXCEEDED],
     ['by cancelling', {}, status.CANCELLED],
   ])('%s stops the work', async (_name, { deadline }: { deadline?: number }, code) => {
     const aborted = Promise.withResolvers<void>();
@@ -336,13 +339,17 @@ describe('what is no good gRPC', () => {
       stream.on('error', () => undefined);
       stream.close(8);
     }
-    expect(await client.call('GetJob', {}, headers)).toEqual({ job: null });
+    await expectServed(headers);
   });
 
   it('pings without end harm nobody else', async () => {
     for (let count = 0; count < 5000 && !session.destroyed; count += 1) {
       session.ping(() => undefined);
     }
-    expect(await client.call('GetJob', {}, { 'x-api-key': world.key() })).toEqual({ job: null });
+    await expectServed({ 'x-api-key': world.key() });
   });
+
+  /** Others may be told "not now" while the server is flooded, and are served. */
+  const expectServed = (headers: Readonly<Record<string, string>>) =>
+    eventually(async () => expect(await client.call('GetJob', {}, headers)).toEqual({ job: null }));
 });

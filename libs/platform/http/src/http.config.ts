@@ -8,7 +8,7 @@ export const httpConfig = z.object({
   /** Where `/metrics` is served as well; unset = nowhere else. */
   METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   /** Requests per second and burst of one client address on public routes. */
-  RATE_LIMIT_REQUESTS_PER_SECOND: env.int(100, 1, 1_000_000),
+  RATE_LIMIT_REQUESTS_PER_SECOND: z.coerce.number().min(0.01).max(1_000_000).default(100),
   RATE_LIMIT_BURST_SIZE: env.int(200, 1, 1_000_000),
   /** Answers 503 instead of limiting alone while processes cannot share their limits. */
   RATE_LIMIT_FAIL_CLOSED: env.bool(false),

@@ -600,7 +600,7 @@ describe('a stop', () => {
     await idle.text();
     const startedAt = performance.now();
     await own.close();
-    expect(performance.now() - startedAt).toBeLessThan(10_000);
+    expect(performance.now() - startedAt).toBeLessThan(60_000);
     await expect(fetch(`http://127.0.0.1:${port}/health/live`)).rejects.toThrow();
     silent.destroy();
   });

@@ -112,10 +112,10 @@ let servers: Servers;
 let one: INestApplicationContext;
 let two: INestApplicationContext;
 let three: INestApplicationContext;
-/** Believes the address that a test makes up, and limits strangers to a burst of 4. */
+/** Believes the address that a test makes up, and limits strangers to a burst of 4 that does not come back in a test. */
 const environment = {
   TRUSTED_PROXIES: '127.0.0.1,10.0.0.0/8',
-  RATE_LIMIT_REQUESTS_PER_SECOND: '1',
+  RATE_LIMIT_REQUESTS_PER_SECOND: '0.01',
   RATE_LIMIT_BURST_SIZE: '4',
 };
 
@@ -465,32 +465,39 @@ describe('X-RateLimit-*', () => {
     expect(await headersOf(null, 10)).toEqual(['10', '9']);
     expect(await headersOf(3, 10)).toEqual(['3', '2']);
     expect(await headersOf(50, 10)).toEqual(['10', '9']);
-    const { headers } = await asCaller(key({ keyRateLimit: 3 }));
+    const reset = await withinOneMinute(async () => {
+      const { headers } = await asCaller(key({ keyRateLimit: 3 }));
+      return Number(headers['x-ratelimit-reset']);
+    });
     const endOfMinute = Math.ceil(Date.now() / 60_000) * 60;
-    expect([endOfMinute, endOfMinute + 60]).toContain(Number(headers['x-ratelimit-reset']));
+    expect([endOfMinute, endOfMinute + 60]).toContain(reset);
   });
 });
 
 describe('several servers', () => {
   it('let through together what one would: a burst, then the rate', async () => {
     const [rate, burst] = [50, 100];
-    const credential = key({ plan: planOf(rate, burst) });
-    const statuses = new Map<number, number>();
-    const startedAt = performance.now();
-    const elapsed = (): number => (performance.now() - startedAt) / 1000;
-    const hammer = async (on: INestApplicationContext): Promise<void> => {
-      while (elapsed() < 3) {
-        const { status } = await asCaller(credential, on);
-        statuses.set(status, (statuses.get(status) ?? 0) + 1);
-      }
+    const flood = async (): Promise<void> => {
+      const credential = key({ plan: planOf(rate, burst) });
+      const statuses = new Map<number, number>();
+      const startedAt = performance.now();
+      const elapsed = (): number => (performance.now() - startedAt) / 1000;
+      const hammer = async (on: INestApplicationContext): Promise<void> => {
+        while (elapsed() < 3) {
+          const { status } = await asCaller(credential, on);
+          statuses.set(status, (statuses.get(status) ?? 0) + 1);
+        }
+      };
+      await Promise.all([one, one, two, two, three, three].map(hammer));
+      const limit = burst + rate * elapsed();
+      expect(statuses.get(200)).toBeLessThanOrEqual(1.1 * limit);
+      expect(statuses.get(200)).toBeGreaterThanOrEqual(0.95 * limit);
+      // It was a flood.
+      expect(statuses.get(429)).toBeGreaterThan(limit);
+      expect([...statuses.keys()].sort()).toEqual([200, 429]);
     };
-    await Promise.all([one, one, two, two, three, three].map(hammer));
-    const limit = burst + rate * elapsed();
-    expect(statuses.get(200)).toBeLessThanOrEqual(1.1 * limit);
-    expect(statuses.get(200)).toBeGreaterThanOrEqual(0.95 * limit);
-    // It was a flood.
-    expect(statuses.get(429)).toBeGreaterThan(limit);
-    expect([...statuses.keys()].sort()).toEqual([200, 429]);
+    // A machine that stalls asks for less than there is, and tells late what was asked: then once more.
+    await eventually(flood);
   });
 
   it('leave all of it to the one that is asked alone', async () => {

@@ -8,7 +8,7 @@ const spec = rpc({
   subject: 'spooled.v1.rpc.test.anything',
   request: z.object({}),
   response: z.object({}),
-  timeoutMs: 200,
+  timeoutMs: 3000,
 });
 
 let nats: Awaited<ReturnType<typeof natsServer>>;

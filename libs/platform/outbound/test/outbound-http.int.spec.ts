@@ -84,7 +84,7 @@ describe('a request to a receiver', () => {
     const { port } = await receiver((_request, response) => {
       response.writeHead(200).write('a');
     });
-    const http = outbound({ totalTimeoutMs: 200 });
+    const http = outbound({ totalTimeoutMs: 2000 });
     const answer = await http.post({ url: `http://127.0.0.1:${port}/`, ...message });
     expect(answer).toEqual({ status: 200, body: 'a' });
   });

@@ -148,17 +148,18 @@ async function withClient<T>(work: (client: pg.Client) => Promise<T>, at = url):
 
 describe('a statement', () => {
   it('can be found in the statistics by its name, and is prepared once', async () => {
-    const statement = sql('notes.sleep', `select pg_sleep(0.3)`);
-    const running = database.query([], statement);
-    await eventually(async () => {
-      const { rows } = await withClient((client) =>
-        client.query(
-          `select 1 from pg_stat_activity where query like '/* notes.sleep */%' and datname = current_database()`,
-        ),
-      );
-      expect(rows).toHaveLength(1);
+    await withClient(async (owner) => {
+      await owner.query('select pg_advisory_lock(1)');
+      const running = database.query([], sql('notes.wait', 'select pg_advisory_xact_lock(1)'));
+      await eventually(async () => {
+        const { rows } = await owner.query(
+          `select 1 from pg_stat_activity where query like '/* notes.wait */%' and datname = current_database()`,
+        );
+        expect(rows).toHaveLength(1);
+      });
+      await owner.query('select pg_advisory_unlock(1)');
+      await running;
     });
-    await running;
   });
 });
 
@@ -172,7 +173,7 @@ describe('a database that goes away', () => {
       await own.query([id], insert, [id, '1']);
       expect(await own.ping()).toBe(true);
       const busy = Promise.allSettled(
-        Array.from({ length: 6 }, () => own.query([id], sql('notes.wait', 'select pg_sleep(5)'))),
+        Array.from({ length: 6 }, () => own.query([id], sql('notes.sleep', 'select pg_sleep(14)'))),
       );
       await server.stop('immediate');
       for (const outcome of await busy) {

@@ -31,6 +31,8 @@ export async function chromium(): Promise<Browser> {
     executablePath: own ?? (await carried.executablePath()),
     args: [...carried.args, ...quiet],
     headless: true,
+    // The first start unpacks it.
+    timeout: 120_000,
   });
   onCleanUp(() => browser.close());
   return browser;

@@ -1,7 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
 export interface EventuallyOptions {
-  /** Default 30000. */
+  /** Default 60000: how long only decides when a hopeless wait is given up, also on a machine that is busy. */
   timeoutMs?: number;
   /** Default 10. */
   intervalMs?: number;
@@ -13,7 +13,7 @@ export interface EventuallyOptions {
  */
 export async function eventually<T>(
   check: () => T | Promise<T>,
-  { timeoutMs = 30_000, intervalMs = 10 }: EventuallyOptions = {},
+  { timeoutMs = 60_000, intervalMs = 10 }: EventuallyOptions = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   for (;;) {

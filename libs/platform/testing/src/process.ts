@@ -12,7 +12,7 @@ export interface SpawnProcessOptions {
   env?: Readonly<Record<string, string | undefined>>;
   /** Waited for before the promise resolves, on stdout or stderr. */
   readyLine?: RegExp;
-  /** Default 30000. */
+  /** Default 60000. */
   readyTimeoutMs?: number;
 }
 
@@ -86,8 +86,8 @@ export async function spawnProcess(options: SpawnProcessOptions): Promise<Spawne
     killGroup,
     isRunning: () => isRunning,
     kill: (signal) => void child.kill(signal),
-    waitForLine: (pattern, timeoutMs = 30_000) => findLine(spawned, pattern, timeoutMs),
-    async stop(timeoutMs = 10_000) {
+    waitForLine: (pattern, timeoutMs = 60_000) => findLine(spawned, pattern, timeoutMs),
+    async stop(timeoutMs = 60_000) {
       const force = setTimeout(() => killGroup('SIGKILL'), timeoutMs);
       if (isRunning) child.kill('SIGTERM');
       return exited.finally(() => clearTimeout(force));

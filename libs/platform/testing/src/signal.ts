@@ -14,7 +14,7 @@ export class Signal<T = void> {
   }
 
   /** The oldest value not yet taken. @throws Error when none comes within `timeoutMs`. */
-  async next(timeoutMs = 5_000): Promise<T> {
+  async next(timeoutMs?: number): Promise<T> {
     await eventually(() => this.values.length > 0, { timeoutMs, intervalMs: 1 });
     return this.values.shift() as T;
   }

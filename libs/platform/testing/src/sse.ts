@@ -62,9 +62,9 @@ export async function collectSse(
     get retryMs() {
       return parser.retryMs;
     },
-    waitFor: async (matches, timeoutMs = 5_000) =>
+    waitFor: async (matches, timeoutMs) =>
       await eventually(() => events.find(matches) ?? missing(events), { timeoutMs }),
-    waitForCount: (count, timeoutMs = 5_000) =>
+    waitForCount: (count, timeoutMs) =>
       eventually(() => (events.length >= count ? events : missing(events)), { timeoutMs }),
     ended,
     close,

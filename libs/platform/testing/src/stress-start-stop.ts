@@ -12,7 +12,7 @@ export interface StartStop {
  */
 export async function stressStartStop(
   subject: StartStop,
-  { cycles = 50, stopTimeoutMs = 5_000 } = {},
+  { cycles = 50, stopTimeoutMs = 60_000 } = {},
 ): Promise<void> {
   for (let cycle = 0; cycle < cycles; cycle++) {
     const started = Promise.resolve(subject.start());

@@ -55,7 +55,7 @@ export class WsClient {
   }
 
   /** The first message that matches, received or yet to come. */
-  waitFor<T = unknown>(matches: (message: T) => boolean, timeoutMs = 5_000): Promise<T> {
+  waitFor<T = unknown>(matches: (message: T) => boolean, timeoutMs?: number): Promise<T> {
     return eventually(
       () => {
         const index = this.messages.findIndex((message) => matches(message as T));
@@ -66,7 +66,7 @@ export class WsClient {
   }
 
   /** Waits until at least `count` messages are there. */
-  waitForCount(count: number, timeoutMs = 5_000): Promise<readonly unknown[]> {
+  waitForCount(count: number, timeoutMs?: number): Promise<readonly unknown[]> {
     return eventually(() => (this.messages.length >= count ? this.messages : this.missing()), {
       timeoutMs,
     });
