@@ -4,7 +4,7 @@ import { integer, integerOrNone, jsonArgument } from '../arguments.js';
 import type { Cli } from '../cli.js';
 import { confirmed } from '../confirm.js';
 import { fields, table } from '../output/table.js';
-import { duration, wholeSeconds } from '../output/time.js';
+import { duration, relativeTime, wholeSeconds } from '../output/time.js';
 
 interface ConfigOptions {
   readonly maxRetries?: number;
@@ -63,6 +63,8 @@ export function addQueues(program: Command, cli: Cli): void {
             {
               name: queue.queueName,
               state: queue.enabled ? 'active' : 'paused',
+              since: queue.pausedAt == null ? undefined : relativeTime(queue.pausedAt),
+              reason: queue.pauseReason ?? undefined,
               retries: queue.maxRetries,
               timeout: duration(queue.defaultTimeout * 1000),
               'per second': queue.rateLimit ?? 'no limit',
