@@ -42,12 +42,8 @@ export function Page() {
       actions={
         <>
           <RetrySelected ids={chosen} />
-          <RetryMatching queueName={queueName} isTagged={tag !== ''} />
-          <PurgeMatching
-            queueName={queueName}
-            isTagged={tag !== ''}
-            onPurged={() => letters.reload()}
-          />
+          <RetryMatching queueName={queueName} tag={tag} />
+          <PurgeMatching queueName={queueName} tag={tag} onPurged={() => letters.reload()} />
         </>
       }
     >
