@@ -22,6 +22,7 @@ import { MAIL_TRANSPORT, mailTransport } from './email/mail-transport.js';
 import { OwnerLogin } from './email/owner-login.js';
 import { SignupService } from './email/signup.service.js';
 import { EmailCodeRepository } from './email/store/email-code.repository.js';
+import { FeaturesController } from './features/features.controller.js';
 import { KeySecrets } from './keys/key-secrets.js';
 import { KeysController } from './keys/keys.controller.js';
 import { KeysService } from './keys/keys.service.js';
@@ -83,6 +84,7 @@ export { migrations } from './migrations/index.js';
     StripeClient,
     BillingService,
     BillingController,
+    FeaturesController,
     OrganizationsController,
     KeysController,
     TokensController,

@@ -59,6 +59,11 @@ export type AuthConfig = z.output<typeof settings> & {
   readonly isProduction: boolean;
 };
 
+/** New addresses may only come while everyone may. */
+export function takesSignups(config: AuthConfig): boolean {
+  return config.EMAIL_SIGNUP_ENABLED && config.REGISTRATION_MODE === 'open';
+}
+
 /** Injection token of `AuthConfig`. */
 export const AUTH_CONFIG = Symbol('AUTH_CONFIG');
 

@@ -2,18 +2,23 @@
 import { Command } from 'commander';
 
 import type { Cli } from './cli.js';
+import { addAudit } from './commands/audit.js';
+import { addBilling } from './commands/billing.js';
 import { addCompletion } from './commands/completion.js';
 import { addDeadLetters } from './commands/dlq.js';
 import { addDev } from './commands/dev.js';
 import { addDoctor } from './commands/doctor.js';
 import { addEvents } from './commands/events.js';
 import { addJobs } from './commands/jobs.js';
+import { addKeys } from './commands/keys.js';
 import { addListen } from './commands/listen.js';
 import { addLogin } from './commands/login.js';
+import { addOrganization } from './commands/organization.js';
 import { addQueues } from './commands/queues.js';
 import { addSchedules } from './commands/schedules.js';
 import { addTop } from './commands/top.js';
 import { addTrigger } from './commands/trigger.js';
+import { addWebhooks } from './commands/webhooks.js';
 import { addWorkers } from './commands/workers.js';
 import { addWorkflows } from './commands/workflows.js';
 import { exitCodeMeanings } from './exit-code.js';
@@ -49,6 +54,11 @@ export function addCommands(program: Command, cli: Cli): void {
   addWorkers(program, cli);
   addSchedules(program, cli);
   addWorkflows(program, cli);
+  addWebhooks(program, cli);
+  addKeys(program, cli);
+  addOrganization(program, cli);
+  addBilling(program, cli);
+  addAudit(program, cli);
   addTop(program, cli);
   addDoctor(program, cli);
   addCompletion(program, cli);

@@ -50,7 +50,14 @@ async function fiveLetters(tenant: Tenant): Promise<Record<Name, string>> {
   const letters: Partial<Record<Name, string>> = {};
   for (const name of ['a', 'b', 'c', 'd', 'e'] as const) {
     const queue_name = name < 'd' ? 'emails' : 'reports';
-    letters[name] = await tenant.deadLetter({ queue_name, idempotency_key: name, tags: [name] });
+    // a and d are letters, the others are bills.
+    const job_type = name === 'a' || name === 'd' ? 'letter' : 'bill';
+    letters[name] = await tenant.deadLetter({
+      queue_name,
+      idempotency_key: name,
+      tags: [name, job_type],
+      payload: { job_type },
+    });
   }
   return letters as Record<Name, string>;
 }
@@ -172,6 +179,15 @@ describe('GET /jobs/dlq', () => {
     ['?tag=b', 'b'],
     ['?tag=b&queue_name=reports', ''],
     ['?tag=not%20a%20tag', 'e d c b a'],
+    ['?job_type=bill', 'e c b'],
+    ['?job_type=bill&queue_name=emails&limit=1', 'c'],
+    ['?job_type=letter&tag=d', 'd'],
+    ['?q=c', 'c'],
+    ['?q=email', 'c b a'],
+    ['?q=BILL', 'e c b'],
+    ['?q=letter&queue_name=reports', 'd'],
+    ['?q=bill&limit=1&offset=1', 'c'],
+    ['?q=nothing', ''],
     ['?limit=2', 'e d'],
     ['?limit=2&offset=3', 'b a'],
     ['?limit=0', 'e'],
@@ -212,6 +228,11 @@ describe('POST /jobs/dlq/retry', () => {
     ['a queue', () => ({ queue_name: 'reports' }), 'd e'],
     ['a queue and a limit', () => ({ queue_name: 'emails', limit: 1 }), 'a'],
     ['a queue that is unknown', () => ({ queue_name: 'nowhere' }), ''],
+    ['a tag', () => ({ tag: 'letter' }), 'a d'],
+    ['a tag, a queue and a limit', () => ({ tag: 'bill', queue_name: 'emails', limit: 1 }), 'b'],
+    ['a type', () => ({ job_type: 'bill' }), 'b c e'],
+    ['a type and a tag', () => ({ job_type: 'bill', tag: 'c' }), 'c'],
+    ['a tag that nothing has', () => ({ tag: 'nothing' }), ''],
     ['ids', ({ a, c, e }) => ({ job_ids: [e, c, a] }), 'a c e'],
     ['an id twice', ({ b }) => ({ job_ids: [b, b] }), 'b'],
     ['as many ids as the limit', ({ a, b }) => ({ job_ids: [a, b], limit: 2 }), 'a b'],
@@ -321,6 +342,9 @@ describe('POST /jobs/dlq/retry', () => {
     ['one id without a list', {}, ({ a }) => ({ job_ids: a }), '400 VALIDATION_ERROR'],
     ['an id that is a number', {}, () => ({ job_ids: [1] }), '400 VALIDATION_ERROR'],
     ['an impossible queue', {}, () => ({ queue_name: '.x' }), '400 VALIDATION_ERROR'],
+    ['an empty tag', {}, () => ({ tag: '' }), '400 VALIDATION_ERROR'],
+    ['ids and a tag', {}, ({ a }) => ({ job_ids: [a], tag: 'a' }), '400 VALIDATION_ERROR'],
+    ['a tag without a queue, of a scoped key', scoped, () => ({ tag: 'd' }), '403 ACCESS_DENIED'],
     ['an empty queue name', {}, () => ({ queue_name: '' }), '400 VALIDATION_ERROR'],
     ['a list', {}, () => [], '400 VALIDATION_ERROR'],
     ['no JSON', {}, () => '{', '400 INVALID_JSON'],
@@ -528,6 +552,30 @@ describe('a job that others depend on', () => {
   });
 });
 
+it('what many jobs have is found among the dead letters', async () => {
+  const tenant = world.key();
+  const { b, c, e } = await fiveLetters(tenant);
+  // So many that they are not looked at one by one.
+  await world.owner.query(
+    `with made as (
+       insert into jobs.job (organization_id, id, queue_name, payload, job_type, max_retries, timeout_seconds, created_at)
+       select $1::uuid, gen_random_uuid(), 'other', '{}', 'bill', 3, 300, now() from generate_series(1, 1001)
+       returning organization_id, id
+     )
+     insert into jobs.job_tag (organization_id, id, tag) select organization_id, id, 'bill' from made`,
+    [tenant.organizationId],
+  );
+  expect(ids(await list(tenant, '?job_type=bill'))).toEqual([e, c, b]);
+  const one = { tag: 'bill', job_type: 'bill', limit: 1 };
+  expect((await retry(tenant, one)).body.retried_jobs).toEqual([b]);
+  expect((await purge(tenant, { job_type: 'bill', limit: 1, confirm: true })).body).toEqual({
+    purged_count: 1,
+  });
+  expect(ids(await list(tenant, '?tag=bill'))).toEqual([e]);
+  expect((await purge(tenant, { tag: 'bill', confirm: true })).body).toEqual({ purged_count: 1 });
+  expect(await list(tenant)).toHaveLength(2);
+});
+
 describe('POST /jobs/dlq/purge', () => {
   type Selection = (at: Record<Name, string>) => Record<string, unknown>;
   const selections: [body: string, select: Selection, purged: string][] = [
@@ -538,6 +586,17 @@ describe('POST /jobs/dlq/purge', () => {
     ['a queue', () => ({ queue_name: 'reports' }), 'd e'],
     ['a queue and a limit', () => ({ queue_name: 'emails', limit: 2 }), 'a b'],
     ['a queue that is unknown', () => ({ queue_name: 'nowhere' }), ''],
+    ['a tag', () => ({ tag: 'bill' }), 'b c e'],
+    [
+      'a type, a queue and a limit',
+      () => ({ job_type: 'bill', queue_name: 'emails', limit: 1 }),
+      'b',
+    ],
+    [
+      'a type, a tag and an instant',
+      ({ e }) => ({ job_type: 'bill', tag: 'bill', older_than: e }),
+      'b c',
+    ],
     ['an instant', ({ c }) => ({ older_than: c }), 'a b'],
     ['an instant of another zone', ({ c }) => ({ older_than: c.replace('Z', '+00:00') }), 'a b'],
     ['an instant and a queue', ({ e }) => ({ older_than: e, queue_name: 'reports' }), 'd'],

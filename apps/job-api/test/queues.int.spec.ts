@@ -47,6 +47,8 @@ describe('a queue that nobody configured', () => {
       default_timeout: 300,
       rate_limit: null,
       enabled: true,
+      paused_at: null,
+      pause_reason: null,
       settings: { implicit: true },
       created_at: expect.any(String),
       updated_at: expect.any(String),
@@ -119,15 +121,25 @@ describe('GET /queues', () => {
     await tenant.enqueue({ queue_name: 'b' });
     await configure(tenant, 'c', { max_retries: 9 });
     await configure(tenant, 'a', { rate_limit: 5 });
-    await pause(tenant, 'b');
+    const paused = await pause(tenant, 'b', { reason: 'deploy' });
+    const { paused_at } = paused.body as { paused_at: string };
     const { body } = await tenant.call<ListedQueue[]>('GET', '/queues');
     const none = { pending: 0, processing: 0, completed: 0, scheduled: 0, deadletter: 0 };
-    const rest = { max_retries: 3, default_timeout: 300, rate_limit: null, enabled: true };
+    const config = { max_retries: 3, default_timeout: 300, rate_limit: null };
+    const goes = { ...config, enabled: true, paused_at: null, pause_reason: null };
+    const rests = { ...config, enabled: false, paused_at, pause_reason: 'deploy' };
     expect(body).toEqual([
-      { ...rest, queue_name: 'a', rate_limit: 5, counts: none },
-      { ...rest, queue_name: 'b', enabled: false, counts: { ...none, pending: 1 } },
-      { ...rest, queue_name: 'c', max_retries: 9, counts: none },
+      { ...goes, queue_name: 'a', rate_limit: 5, counts: none },
+      { ...rests, queue_name: 'b', counts: { ...none, pending: 1 } },
+      { ...goes, queue_name: 'c', max_retries: 9, counts: none },
     ]);
+    expect((await read(tenant, 'b')).body).toMatchObject(rests);
+    await resume(tenant, 'b');
+    expect((await read(tenant, 'b')).body).toMatchObject(goes);
+    expect((await configure(tenant, 'b', { enabled: false })).body).toMatchObject({
+      paused_at: expect.any(String),
+      pause_reason: null,
+    });
     const scoped = world.key({ organizationId: tenant.organizationId, queues: ['b', 'z'] });
     const seen = await scoped.call<ListedQueue[]>('GET', '/queues');
     expect(seen.body.map(({ queue_name }) => queue_name)).toEqual(['b']);

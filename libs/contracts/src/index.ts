@@ -70,6 +70,8 @@ export type {
 } from './auth/auth.api.js';
 export { auditAction, auditActor, auditApi } from './audit/audit.api.js';
 export type { AuditAction, AuditActor, AuditEntryWire, AuditQuery } from './audit/audit.api.js';
+export { featuresApi } from './auth/features.api.js';
+export type { Features } from './auth/features.api.js';
 export { billingApi } from './billing/billing.api.js';
 export type { BillingStatus } from './billing/billing.api.js';
 export { organizationsApi, reservedSlugs, slug, slugFormat } from './auth/organizations.api.js';

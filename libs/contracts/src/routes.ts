@@ -3,6 +3,7 @@ import { billingApi } from './billing/billing.api.js';
 import { adminApi } from './auth/admin.api.js';
 import { apiKeysApi } from './auth/api-keys.api.js';
 import { authApi } from './auth/auth.api.js';
+import { featuresApi } from './auth/features.api.js';
 import { organizationsApi } from './auth/organizations.api.js';
 import { deadLettersApi } from './jobs/dead-letters.api.js';
 import { dashboardApi } from './dashboard/dashboard.api.js';
@@ -37,5 +38,6 @@ export const routes: readonly RouteSpec[] = [
   ...Object.values(adminApi),
   ...Object.values(auditApi),
   ...Object.values(billingApi),
+  ...Object.values(featuresApi),
   ...Object.values(operationsApi),
 ];

@@ -10,7 +10,7 @@ import { AuthResource } from './resources/auth.js';
 import { BillingResource } from './resources/billing.js';
 import { IngestResource } from './resources/ingest.js';
 import { JobsResource, type Job } from './resources/jobs.js';
-import { DashboardResource, HealthResource } from './resources/operations.js';
+import { DashboardResource, FeaturesResource, HealthResource } from './resources/operations.js';
 import { OrganizationsResource } from './resources/organizations.js';
 import { QueuesResource } from './resources/queues.js';
 import { SchedulesResource } from './resources/schedules.js';
@@ -65,6 +65,7 @@ export class SpooledClient {
   /** The whole platform, with `adminKey`. */
   readonly admin: AdminResource;
   readonly dashboard: DashboardResource;
+  readonly features: FeaturesResource;
   readonly health: HealthResource;
   /** What calls are sent with now. */
   readonly credential: Credential;
@@ -96,6 +97,7 @@ export class SpooledClient {
     this.billing = new BillingResource(this.http);
     this.admin = new AdminResource(this.http, options.adminKey);
     this.dashboard = new DashboardResource(this.http);
+    this.features = new FeaturesResource(this.http);
     this.health = new HealthResource(this.http);
   }
 

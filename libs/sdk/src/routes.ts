@@ -9,6 +9,7 @@ import type {
   deadLettersApi,
   dependenciesApi,
   EventTag,
+  featuresApi,
   ingestionApi,
   jobsApi,
   operationsApi,
@@ -43,6 +44,7 @@ export interface Contracts {
   admin: typeof adminApi;
   audit: typeof auditApi;
   billing: typeof billingApi;
+  features: typeof featuresApi;
   dashboard: typeof dashboardApi;
   operations: typeof operationsApi;
 }
@@ -179,6 +181,7 @@ export const routes = {
   },
   audit: { list: 'GET /audit' },
   billing: { status: 'GET /billing/status', portal: 'POST /billing/portal' },
+  features: { read: 'GET /features' },
   dashboard: { read: 'GET /dashboard' },
   operations: {
     health: 'GET /health',

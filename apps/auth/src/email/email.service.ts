@@ -8,7 +8,7 @@ import {
   type EmailVerifyRequest,
 } from '@spooled/contracts';
 import { SharedLimits } from '@spooled/http';
-import { AUTH_CONFIG, type AuthConfig } from '../config.js';
+import { AUTH_CONFIG, takesSignups, type AuthConfig } from '../config.js';
 import { KeySecrets } from '../keys/key-secrets.js';
 import { Allowance, HOUR_MS, MINUTE_MS } from '../limits/allowance.js';
 import { OrganizationRepository } from '../organizations/store/organization.repository.js';
@@ -54,7 +54,7 @@ export class EmailService {
     const code = writeCode(randomInt(10 ** CODE_DIGITS));
     const owner = await this.organizations.findIdByAddress(email);
     await this.codes.keep(address, this.#hash(email, code), CODE_LIFE_SECS);
-    if (owner !== null || this.#takesSignups) {
+    if (owner !== null || takesSignups(this.config)) {
       this.mailer.post({ to: email, ...codeMail(code, CODE_LIFE_SECS / 60) });
     }
     const message = 'If the address can log in or sign up, a code is on its way.';
@@ -70,7 +70,7 @@ export class EmailService {
       const grant = (await this.owners.open(owner, email)) ?? refuseCode();
       return { type: 'login', ...grant };
     }
-    if (!this.#takesSignups) refuseCode();
+    if (!takesSignups(this.config)) refuseCode();
     const token = await this.signer.signSignup(email, SIGNUP_LIFE_SECS);
     return { type: 'signup', signup_token: token, email, expires_in: SIGNUP_LIFE_SECS };
   }
@@ -80,11 +80,6 @@ export class EmailService {
     this.#checks.take(ip);
     const exists = (await this.organizations.findIdByAddress(email)) !== null;
     return { available: !exists, exists };
-  }
-
-  /** New addresses may only come while everyone may. */
-  get #takesSignups(): boolean {
-    return this.config.EMAIL_SIGNUP_ENABLED && this.config.REGISTRATION_MODE === 'open';
   }
 
   #hash(email: string, code = ''): Buffer {

@@ -22,7 +22,8 @@ export function addDoctor(program: Command, cli: Cli): void {
     .description('look for what is wrong: here, on the server, in its database and bus')
     .addHelpText(
       'after',
-      '\nDATABASE_URL: is the role bound by row level security, and is that on for every table of tenants?' +
+      '\nDATABASE_URL: which of its servers takes writes, is the role bound by row level security, and is that on' +
+        '\nfor every table of tenants?' +
         '\nNATS_URL: is JetStream on, and does it flush to disk? (NATS_MONITOR_URL: its monitoring port)' +
         '\nCode 1 when a check failed.',
     )

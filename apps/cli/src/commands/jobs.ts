@@ -1,19 +1,22 @@
 import { Option, type Command } from 'commander';
-import { SpooledError, type Job } from '@spooled/sdk';
+import { SpooledError, type Job, type Query } from '@spooled/sdk';
 
-import { integer, jsonArgument } from '../arguments.js';
+import { integer, jsonArgument, textArgument } from '../arguments.js';
 import type { Cli } from '../cli.js';
 import { CliError, exitCodes } from '../exit-code.js';
 import { toneOf } from '../output/style.js';
 import { fields, table, type Column, type Page } from '../output/table.js';
 import { harmless } from '../output/text.js';
-import { duration, durationMs, instantOf, relativeTime } from '../output/time.js';
+import { duration, durationMs, instantOf, relativeTime, wholeSeconds } from '../output/time.js';
+import { addBulk } from './bulk.js';
+import { filterOf, withFilter, type FilterOptions } from './job-filter.js';
+import { addLeases } from './leases.js';
 
 export interface JobRow {
   readonly id: string;
   readonly queueName: string;
   readonly status: string;
-  readonly priority: number;
+  readonly priority?: number;
   readonly retryCount: number;
   readonly maxRetries: number;
   readonly createdAt: string;
@@ -32,16 +35,6 @@ export const jobColumns: readonly Column<JobRow>[] = [
   { title: 'CREATED', of: ({ createdAt }) => relativeTime(createdAt) },
 ];
 
-const jobStates: readonly Job['status'][] = [
-  'pending',
-  'scheduled',
-  'processing',
-  'completed',
-  'failed',
-  'deadletter',
-  'cancelled',
-];
-
 interface CreateOptions {
   readonly queue: string;
   readonly payload: string;
@@ -53,15 +46,31 @@ interface CreateOptions {
   readonly tags?: string;
   readonly idempotencyKey?: string;
   readonly parent?: string;
+  readonly completionWebhook?: string;
+  readonly completionWebhookSecret?: string;
 }
 
-interface ListOptions {
-  readonly queue?: string;
-  readonly status?: Job['status'];
-  readonly tag?: string;
+interface ListOptions extends FilterOptions, PageOptions {
+  readonly order?: JobOrder;
+  readonly ascending?: boolean;
+}
+
+interface PageOptions {
   readonly limit?: number;
   readonly offset?: number;
 }
+
+type JobOrder = NonNullable<Query<'jobs', 'list'>['orderBy']>;
+const jobOrders: readonly JobOrder[] = [
+  'created_at',
+  'updated_at',
+  'scheduled_at',
+  'completed_at',
+  'priority',
+  'status',
+  'queue_name',
+  'retry_count',
+];
 
 export function addJobs(program: Command, cli: Cli): void {
   const jobs = program.command('jobs').description('enqueue, look at, and steer jobs');
@@ -79,9 +88,13 @@ export function addJobs(program: Command, cli: Cli): void {
     .option('--tags <json>', 'JSON object or array, @file, or -')
     .option('--idempotency-key <key>', 'a second job with this key is the first one')
     .option('--parent <id>', 'waits until this job has completed')
+    .option('--completion-webhook <url>', 'is told when the job has ended')
+    .option('--completion-webhook-secret <secret>', 'signs that: as it is, @file, or -')
     .action(async (given: CreateOptions) => {
       const payload = await jsonArgument(given.payload);
       const tags = given.tags === undefined ? undefined : await jsonArgument(given.tags);
+      const { completionWebhookSecret: signs } = given;
+      const secret = signs === undefined ? undefined : await textArgument(signs);
       await cli.show(
         (client, options) =>
           client.jobs.create(
@@ -91,15 +104,14 @@ export function addJobs(program: Command, cli: Cli): void {
               tags: tags as never,
               priority: given.priority,
               maxRetries: given.maxRetries,
-              timeoutSeconds:
-                given.timeout === undefined
-                  ? undefined
-                  : Math.ceil(durationMs(given.timeout) / 1000),
+              timeoutSeconds: given.timeout === undefined ? undefined : wholeSeconds(given.timeout),
               scheduledAt: given.at === undefined ? undefined : instantOf(given.at, 'ahead'),
               expiresAt:
                 given.expires === undefined ? undefined : instantOf(given.expires, 'ahead'),
               idempotencyKey: given.idempotencyKey,
               parentJobId: given.parent,
+              completionWebhook: given.completionWebhook,
+              completionWebhookSecret: secret,
             },
             options,
           ),
@@ -124,18 +136,40 @@ export function addJobs(program: Command, cli: Cli): void {
       ),
     );
 
-  jobs
-    .command('list')
-    .description('jobs, newest first')
-    .option('-q, --queue <name>', 'of this queue only')
-    .addOption(new Option('-s, --status <status>', 'in this state only').choices(jobStates))
-    .option('--tag <tag>', 'with this tag only')
+  withFilter(jobs.command('list').description('jobs, newest first'))
+    .addOption(new Option('--order <field>', 'by what').choices(jobOrders))
+    .option('--ascending', 'the other way round')
     .option('-n, --limit <n>', '1 to 100', integer, 20)
     .option('--offset <n>', 'leave out so many', integer)
-    .action(({ queue, ...query }: ListOptions) =>
+    .action(({ order, ascending, limit, offset, ...filter }: ListOptions) =>
       cli.show(
-        (client, options) => client.jobs.list({ ...query, queueName: queue }, options),
+        (client, options) =>
+          client.jobs.list(
+            {
+              ...filterOf(filter),
+              ...(order !== undefined && { orderBy: order }),
+              ...(ascending === true && { orderDir: 'asc' as const }),
+              limit,
+              offset,
+            },
+            options,
+          ),
         (rows, page) => (rows.length === 0 ? 'No jobs.' : table(rows, jobColumns, page)),
+      ),
+    );
+
+  jobs
+    .command('status <ids...>')
+    .description('the states of up to 100 jobs; unknown ones are left out')
+    .action((ids: string[]) =>
+      cli.show(
+        (client, options) => client.jobs.batchStatus(ids, options),
+        (rows, page) =>
+          table(
+            rows,
+            jobColumns.filter(({ title }) => title !== 'PRIO'),
+            page,
+          ),
       ),
     );
 
@@ -161,6 +195,83 @@ export function addJobs(program: Command, cli: Cli): void {
           lines.length === 0
             ? 'No lines.'
             : lines.map(({ loggedAt, line }) => `${loggedAt}  ${harmless(line)}`).join('\n'),
+      ),
+    );
+
+  jobs
+    .command('history <id>')
+    .description('what happened to a job, each attempt')
+    .option('-n, --limit <n>', '1 to 500, the oldest first', integer, 100)
+    .option('--offset <n>', 'leave out so many', integer)
+    .action((id: string, query: PageOptions) =>
+      cli.show(
+        (client, options) => client.jobs.history(id, { ...query }, options),
+        (rows, page) =>
+          table(
+            rows,
+            [
+              { title: 'WHEN', of: ({ createdAt }) => relativeTime(createdAt) },
+              {
+                title: 'WHAT',
+                of: ({ eventType }) => eventType,
+                tone: ({ eventType }) => toneOf(eventType),
+              },
+              { title: 'ATTEMPT', of: ({ details }) => details.attempt, align: 'right' },
+              { title: 'WORKER', of: ({ workerId }) => workerId },
+              {
+                title: 'TOOK',
+                of: ({ details: { duration_ms: ms } }) => (ms === undefined ? null : duration(ms)),
+                align: 'right',
+              },
+              { title: 'ERROR', of: ({ details }) => details.error, tone: () => 'bad' },
+            ],
+            page,
+          ),
+      ),
+    );
+
+  jobs
+    .command('dependencies <id>')
+    .description('what a job waits for, and what waits for it')
+    .action((id: string) =>
+      cli.show(
+        (client, options) => client.jobs.dependencies(id, options),
+        ({ dependencies, dependents }, page) =>
+          dependencies.length + dependents.length === 0
+            ? 'No dependencies.'
+            : table(
+                [
+                  ...dependencies.map((each) => ({ ...each, side: 'waits for' })),
+                  ...dependents.map((each) => ({ ...each, side: 'is waited for by' })),
+                ],
+                [
+                  { title: 'IT', of: ({ side }) => side },
+                  { title: 'JOB', of: ({ jobId }) => jobId },
+                  { title: 'QUEUE', of: ({ queueName }) => queueName },
+                  {
+                    title: 'STATUS',
+                    of: ({ status }) => status,
+                    tone: ({ status }) => toneOf(status),
+                  },
+                ],
+                page,
+              ),
+      ),
+    );
+
+  jobs
+    .command('depend <id> <on...>')
+    .description('let a job that has not begun wait for others')
+    .option('--any', 'for the first of them that completes')
+    .action((id: string, on: string[], { any }: { readonly any?: boolean }) =>
+      cli.show(
+        (client, options) =>
+          client.jobs.addDependencies(
+            id,
+            { dependsOn: on, ...(any === true && { dependencyMode: 'any' }) },
+            options,
+          ),
+        ({ added }) => `${added} added.`,
       ),
     );
 
@@ -208,6 +319,9 @@ export function addJobs(program: Command, cli: Cli): void {
         throw new CliError(`The job ended as ${job.status}.`, exitCodes.jobFailed, 'JOB_FAILED');
       }
     });
+
+  addLeases(jobs, cli);
+  addBulk(jobs, cli);
 }
 
 async function waitFor(cli: Cli, id: string, timeoutMs: number | undefined): Promise<void> {

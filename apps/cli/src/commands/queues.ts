@@ -1,10 +1,10 @@
 import type { Command } from 'commander';
 
-import { integer, jsonArgument } from '../arguments.js';
+import { integer, integerOrNone, jsonArgument } from '../arguments.js';
 import type { Cli } from '../cli.js';
 import { confirmed } from '../confirm.js';
 import { fields, table } from '../output/table.js';
-import { duration, durationMs } from '../output/time.js';
+import { duration, relativeTime, wholeSeconds } from '../output/time.js';
 
 interface ConfigOptions {
   readonly maxRetries?: number;
@@ -63,6 +63,8 @@ export function addQueues(program: Command, cli: Cli): void {
             {
               name: queue.queueName,
               state: queue.enabled ? 'active' : 'paused',
+              since: queue.pausedAt == null ? undefined : relativeTime(queue.pausedAt),
+              reason: queue.pauseReason ?? undefined,
               retries: queue.maxRetries,
               timeout: duration(queue.defaultTimeout * 1000),
               'per second': queue.rateLimit ?? 'no limit',
@@ -137,10 +139,8 @@ export function addQueues(program: Command, cli: Cli): void {
             {
               maxRetries: given.maxRetries,
               defaultTimeout:
-                given.defaultTimeout === undefined
-                  ? undefined
-                  : Math.ceil(durationMs(given.defaultTimeout) / 1000),
-              rateLimit: rateLimit(given.rateLimit),
+                given.defaultTimeout === undefined ? undefined : wholeSeconds(given.defaultTimeout),
+              rateLimit: integerOrNone(given.rateLimit),
               settings: settings as Record<string, unknown> | undefined,
             },
             options,
@@ -164,9 +164,4 @@ export function addQueues(program: Command, cli: Cli): void {
         { queue_name: name, deleted: true },
       );
     });
-}
-
-function rateLimit(given: string | undefined): number | null | undefined {
-  if (given === undefined) return undefined;
-  return given === 'none' ? null : integer(given);
 }

@@ -5,16 +5,28 @@ import type { Cli } from '../cli.js';
 import { confirmed } from '../confirm.js';
 import { toneOf } from '../output/style.js';
 import { fields, table, type Page } from '../output/table.js';
-import { relativeTime } from '../output/time.js';
+import { relativeTime, wholeSeconds } from '../output/time.js';
 
-interface CreateOptions {
-  readonly cron: string;
-  readonly queue: string;
-  readonly payload: string;
+interface MoreOptions {
   readonly timezone?: string;
   readonly description?: string;
   readonly priority?: number;
   readonly maxRetries?: number;
+  readonly timeout?: string;
+  readonly tags?: string;
+  readonly metadata?: string;
+}
+
+interface CreateOptions extends MoreOptions {
+  readonly cron: string;
+  readonly queue: string;
+  readonly payload: string;
+}
+
+interface UpdateOptions extends MoreOptions {
+  readonly name?: string;
+  readonly cron?: string;
+  readonly payload?: string;
 }
 
 interface ScheduleRow {
@@ -72,36 +84,46 @@ export function addSchedules(program: Command, cli: Cli): void {
       ),
     );
 
-  schedules
-    .command('create <name>')
-    .description('a schedule that makes a job at each tick')
-    .requiredOption('--cron <expression>', 'five fields, or six with seconds first')
-    .requiredOption('-q, --queue <name>', 'where its jobs go')
-    .option('-p, --payload <json>', 'JSON, @file, or - for stdin', '{}')
-    .option('--timezone <zone>', 'such as Europe/Berlin; default UTC')
-    .option('--description <text>')
-    .option('--priority <n>', '-100 to 100', integer)
-    .option('--max-retries <n>', 'default: as the queue says', integer)
-    .action(async (name: string, given: CreateOptions) => {
-      const payloadTemplate = await jsonArgument(given.payload);
-      await cli.show(
-        (client, options) =>
-          client.schedules.create(
-            {
-              name,
-              cronExpression: given.cron,
-              queueName: given.queue,
-              payloadTemplate,
-              timezone: given.timezone,
-              description: given.description,
-              priority: given.priority,
-              maxRetries: given.maxRetries,
-            },
-            options,
-          ),
-        ({ id, nextRunAt }) => `${id}, next ${relativeTime(nextRunAt)}`,
-      );
-    });
+  withMore(
+    schedules
+      .command('create <name>')
+      .description('a schedule that makes a job at each tick')
+      .requiredOption('--cron <expression>', cronHelp)
+      .requiredOption('-q, --queue <name>', 'where its jobs go')
+      .option('-p, --payload <json>', 'JSON, @file, or - for stdin', '{}'),
+  ).action(async (name: string, { cron, queue, payload, ...more }: CreateOptions) => {
+    const payloadTemplate = await jsonArgument(payload);
+    const rest = await moreOf(more);
+    await cli.show(
+      (client, options) =>
+        client.schedules.create(
+          { ...rest, name, cronExpression: cron, queueName: queue, payloadTemplate },
+          options,
+        ),
+      ({ id, nextRunAt }) => `${id}, next ${relativeTime(nextRunAt)}`,
+    );
+  });
+
+  withMore(
+    schedules
+      .command('update <id>')
+      .description('change a schedule; what is left out stays')
+      .option('--name <name>')
+      .option('--cron <expression>', cronHelp)
+      .option('-p, --payload <json>', 'JSON, @file, or - for stdin'),
+  ).action(async (id: string, { name, cron, payload, ...more }: UpdateOptions) => {
+    const payloadTemplate = payload === undefined ? undefined : await jsonArgument(payload);
+    const rest = await moreOf(more);
+    await cli.show(
+      (client, options) =>
+        client.schedules.update(
+          id,
+          { ...rest, name, cronExpression: cron, payloadTemplate },
+          options,
+        ),
+      describe,
+    );
+  });
 
   for (const verb of ['pause', 'resume'] as const) {
     schedules
@@ -162,6 +184,28 @@ export function addSchedules(program: Command, cli: Cli): void {
         { id, deleted: true },
       );
     });
+}
+
+const cronHelp = 'five fields, or six with seconds first';
+
+function withMore(command: Command): Command {
+  return command
+    .option('--timezone <zone>', 'such as Europe/Berlin; default UTC')
+    .option('--description <text>')
+    .option('--priority <n>', '-100 to 100', integer)
+    .option('--max-retries <n>', 'default: as the queue says', integer)
+    .option('--timeout <duration>', 'advice to the worker, such as 5m')
+    .option('--tags <json>', 'JSON object or array, @file, or -')
+    .option('--metadata <json>', 'JSON object, @file, or -; for who looks at it');
+}
+
+async function moreOf({ timeout, tags, metadata, ...given }: MoreOptions) {
+  return {
+    ...given,
+    timeoutSeconds: timeout === undefined ? undefined : wholeSeconds(timeout),
+    tags: (tags === undefined ? undefined : await jsonArgument(tags)) as never,
+    metadata: (metadata === undefined ? undefined : await jsonArgument(metadata)) as never,
+  };
 }
 
 function describe(schedule: ScheduleRow, page: Page): string {

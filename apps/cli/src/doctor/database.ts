@@ -1,6 +1,5 @@
-import pg from 'pg';
-
 import type { Check } from './check.js';
+import { connected, lookAtServers } from './database-servers.js';
 
 const ROLES = `
   select rolname as name, rolsuper as is_super, rolbypassrls as bypasses
@@ -32,30 +31,17 @@ interface TenantTable {
   readonly is_secured: boolean;
 }
 
-/** Whether the database keeps tenants apart whatever a statement forgets. */
-export async function databaseChecks(url: string): Promise<Check[]> {
-  const client = new pg.Client({ connectionString: url, connectionTimeoutMillis: 10_000 });
-  // A connection that breaks is told by the query that it breaks.
-  client.on('error', () => undefined);
-  await client.connect();
-  try {
-    const { rows: versions } = await client.query<{ server_version: string }>(
-      'show server_version',
-    );
-    const { rows: roles } = await client.query<Role>(ROLES);
-    const { rows: tables } = await client.query<TenantTable>(TENANT_TABLES);
-    return [
-      {
-        name: 'database',
-        status: 'ok',
-        message: `PostgreSQL ${versions[0]?.server_version} answers`,
-      },
-      roleCheck(roles),
-      tableCheck(tables),
-    ];
-  } finally {
-    await client.end();
-  }
+/** Which servers there are, and whether the database keeps tenants apart whatever a statement forgets. */
+export async function databaseChecks(given: string): Promise<Check[]> {
+  const { checks, url } = await lookAtServers(given);
+  if (url === undefined) return [...checks];
+  return [
+    ...checks,
+    ...(await connected(url, async (client) => [
+      roleCheck((await client.query<Role>(ROLES)).rows),
+      tableCheck((await client.query<TenantTable>(TENANT_TABLES)).rows),
+    ])),
+  ];
 }
 
 function roleCheck(roles: readonly Role[]): Check {

@@ -1,5 +1,6 @@
 import { AuthorizationError, type SpooledClient } from '@spooled/sdk';
 
+import { words } from '../output/text.js';
 import { duration } from '../output/time.js';
 import { looked, type Check } from './check.js';
 
@@ -134,9 +135,4 @@ async function planChecks(client: SpooledClient, signal: AbortSignal): Promise<C
     if (!(error instanceof AuthorizationError)) throw error;
     return [{ name: 'plan', status: 'skipped', message: 'this key may not read the usage' }];
   }
-}
-
-/** `active_jobs` and `activeJobs` are `active jobs`. */
-function words(name: string): string {
-  return name.replaceAll('_', ' ').replace(/[A-Z]/g, (letter) => ` ${letter.toLowerCase()}`);
 }

@@ -22,6 +22,7 @@ export function painter(isColored: boolean): Paint {
 
 const tones: Readonly<Record<string, Tone>> = {
   completed: 'good',
+  success: 'good',
   healthy: 'good',
   active: 'good',
   processing: 'active',
@@ -29,13 +30,16 @@ const tones: Readonly<Record<string, Tone>> = {
   deadletter: 'bad',
   failed: 'bad',
   offline: 'bad',
+  auto_disabled: 'bad',
+  revoked: 'dim',
+  disabled: 'warning',
   cancelled: 'dim',
   paused: 'warning',
   degraded: 'warning',
   draining: 'warning',
 };
 
-/** The tone of a status of a job, worker, queue, schedule or workflow. */
+/** The tone of a status of whatever has one. */
 export function toneOf(status: string): Tone | undefined {
   return tones[status];
 }

@@ -50,6 +50,11 @@ export function durationMs(text: string): number {
   return ms;
 }
 
+/** A duration as the server takes it, rounded up. @throws CliError when it is no duration. */
+export function wholeSeconds(text: string): number {
+  return Math.ceil(durationMs(text) / 1000);
+}
+
 function durationOf(text: string): number | undefined {
   const [, count, unit] = /^(\d+(?:\.\d+)?)(ms|s|m|h|d)$/.exec(text) ?? [];
   if (count === undefined || unit === undefined) return undefined;

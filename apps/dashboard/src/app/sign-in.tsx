@@ -1,5 +1,5 @@
 import { SpooledClient, SpooledError } from '@spooled/sdk';
-import { useState, type SyntheticEvent } from 'react';
+import { useEffect, useState, type SyntheticEvent } from 'react';
 
 import type { Tokens } from '../session/tokens.js';
 import { Brand } from './brand.js';
@@ -22,6 +22,17 @@ export function SignIn({
   const [email, setEmail] = useState('');
   const [problem, setProblem] = useState<string>();
   const [isBusy, setIsBusy] = useState(false);
+
+  const [sendsCodes, setSendsCodes] = useState(true);
+  useEffect(() => {
+    const call = new AbortController();
+    // A server that does not say is asked all the same, and says no then.
+    client.features.get({ signal: call.signal }).then(
+      ({ emailLogin }) => setSendsCodes(emailLogin),
+      () => undefined,
+    );
+    return () => call.abort();
+  }, []);
 
   const go = (next: Way) => {
     setProblem(undefined);
@@ -77,13 +88,15 @@ export function SignIn({
         <button className="button button-primary" disabled={isBusy}>
           {isBusy ? 'One moment…' : way === 'email' ? 'Send a code' : 'Sign in'}
         </button>
-        <button
-          type="button"
-          className="button"
-          onClick={() => go(way === 'key' ? 'email' : 'key')}
-        >
-          {way === 'key' ? 'Use a code by e-mail' : 'Use an API key'}
-        </button>
+        {(sendsCodes || way !== 'key') && (
+          <button
+            type="button"
+            className="button"
+            onClick={() => go(way === 'key' ? 'email' : 'key')}
+          >
+            {way === 'key' ? 'Use a code by e-mail' : 'Use an API key'}
+          </button>
+        )}
       </form>
     </main>
   );
@@ -127,7 +140,7 @@ function WayField({
           <input {...common} type="email" autoComplete="email" />
         </label>
         <p id="hint" className="muted">
-          A code of six digits is sent there, if the server can send mail.
+          A code of six digits is sent there.
         </p>
       </>
     );

@@ -15,6 +15,9 @@ export interface QueueCounts {
 export interface QueueRow {
   readonly queueName: string;
   readonly isPaused: boolean;
+  /** Null while it goes, and while nobody told since when it does not. */
+  readonly pausedAt: string | null;
+  readonly pauseReason: string | null;
   readonly maxRetries: number | null;
   /** Seconds. */
   readonly defaultTimeout: number | null;
@@ -60,16 +63,23 @@ function changeOf(event: SpooledEvent): (Partial<QueueRow> & { queueName: string
       const { queueName, paused, pending, processing, scheduled, completed, deadletter } =
         event.data;
       const counts = { pending, processing, scheduled, completed, deadletter };
-      return { queueName, isPaused: paused, counts };
+      return { queueName, isPaused: paused, ...(!paused && notPaused), counts };
     }
     case 'queue.paused':
-      return { queueName: event.data.queueName, isPaused: true };
+      return {
+        queueName: event.data.queueName,
+        isPaused: true,
+        pausedAt: event.data.timestamp,
+        pauseReason: event.data.reason,
+      };
     case 'queue.resumed':
-      return { queueName: event.data.queueName, isPaused: false };
+      return { queueName: event.data.queueName, isPaused: false, ...notPaused };
     default:
       return undefined;
   }
 }
+
+const notPaused = { pausedAt: null, pauseReason: null };
 
 function isEmpty(counts: QueueCounts | undefined): boolean {
   return counts !== undefined && Object.values(counts).every((each) => each === 0);
@@ -79,6 +89,7 @@ function blank(queueName: string): QueueRow {
   return {
     queueName,
     isPaused: false,
+    ...notPaused,
     maxRetries: null,
     defaultTimeout: null,
     rateLimit: null,

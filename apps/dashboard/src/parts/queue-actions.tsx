@@ -128,8 +128,10 @@ export function DeleteQueue({
 
 /** No event tells of limits: what the server answered is what is known. */
 export function changeQueue(resources: Resources, answer: Answer<'queues', 'configure'>): void {
-  const { queueName, enabled, maxRetries, defaultTimeout, rateLimit } = answer;
-  const known = { queueName, isPaused: !enabled, maxRetries, defaultTimeout, rateLimit };
+  const { queueName, enabled, pausedAt, pauseReason, maxRetries, defaultTimeout, rateLimit } =
+    answer;
+  const pause = { isPaused: !enabled, pausedAt, pauseReason };
+  const known = { queueName, ...pause, maxRetries, defaultTimeout, rateLimit };
   resources.change<readonly QueueRow[]>(queuesResource.key, (rows) => {
     const isThere = rows.some((row) => row.queueName === queueName);
     if (isThere)

@@ -26,9 +26,3 @@ export function Pager({
     </nav>
   );
 }
-
-/** What the URL says; nonsense is the first page. */
-export function pageOf(params: URLSearchParams): number {
-  const page = Number(params.get('page') ?? 1);
-  return Number.isInteger(page) && page > 0 ? page : 1;
-}

@@ -26,3 +26,9 @@ export function useFilter(): [
     );
   return [params, change];
 }
+
+/** The page of a list that the URL says; nonsense is the first page. */
+export function pageOf(params: URLSearchParams): number {
+  const page = Number(params.get('page') ?? 1);
+  return Number.isInteger(page) && page > 0 ? page : 1;
+}

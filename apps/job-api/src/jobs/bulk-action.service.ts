@@ -54,7 +54,7 @@ export class BulkActionService {
       name: 'jobs.retried',
       statuses: ['failed', 'deadletter'],
       apply: async (jobIds, witness) => {
-        const which = { jobIds, queueName: null, limit: jobIds.length };
+        const which = { jobIds, queueName: null };
         return (await this.letters.retry(organizationId, plan, which, witness)).length;
       },
     });

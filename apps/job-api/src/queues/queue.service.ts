@@ -148,6 +148,8 @@ export class QueueService {
       default_timeout: this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
       rate_limit: null,
       enabled: true,
+      paused_at: null,
+      pause_reason: null,
       settings: { implicit: true },
       created_at: now,
       updated_at: now,

@@ -1,8 +1,8 @@
 import { z } from 'zod';
 import { route } from '../route.js';
-import { filterText, instant, json, limit, offset, queueName, timestamp } from '../text.js';
+import { filterText, instant, json, limit, offset, queueName, text, timestamp } from '../text.js';
 import { jobSummary } from './job.schema.js';
-import { listTag } from './jobs.api.js';
+import { listQuery, listTag } from './jobs.api.js';
 
 const service = 'job-api' as const;
 
@@ -27,10 +27,19 @@ export type DeadLetter = z.output<typeof deadLetter>;
 export const deadLetterQuery = z.object({
   queue_name: filterText,
   tag: listTag.optional().catch(undefined),
+  job_type: listQuery.shape.job_type,
+  q: listQuery.shape.q,
   limit: limit(100, 50),
   offset,
 });
 export type DeadLetterQuery = z.output<typeof deadLetterQuery>;
+
+/** Which dead letters; all of it holds. */
+const selection = {
+  queue_name: queueName.nullish().describe('only those of the queue'),
+  tag: text(1, 64).nullish().describe('only those with the tag'),
+  job_type: text(1, 255).nullish().describe('only those with this `job_type` in the payload'),
+};
 
 export const retryDeadLettersRequest = z
   .object({
@@ -38,17 +47,21 @@ export const retryDeadLettersRequest = z
       .array(z.string())
       .nullish()
       .describe('these, as far as they are dead letters; an empty list is none of them'),
-    queue_name: queueName.nullish().describe('only those of the queue'),
+    ...selection,
     limit: z.int().min(1).max(100).default(100).describe('the oldest first'),
   })
   .refine(({ job_ids, limit }) => (job_ids?.length ?? 0) <= limit, {
     path: ['job_ids'],
     message: 'must not hold more ids than limit',
+  })
+  .refine(({ job_ids, tag, job_type }) => job_ids == null || (tag ?? job_type) == null, {
+    path: ['job_ids'],
+    message: 'must not come with a tag or a job type',
   });
 export type RetryDeadLettersRequest = z.output<typeof retryDeadLettersRequest>;
 
 export const purgeDeadLettersRequest = z.object({
-  queue_name: queueName.nullish().describe('only those of the queue'),
+  ...selection,
   older_than: timestamp.nullish().describe('only those given up before'),
   limit: z.int().min(1).max(10_000).default(10_000).describe('the oldest first'),
   confirm: z.literal(true),

@@ -11,6 +11,8 @@ export const queueSummary = z.object({
   default_timeout: z.int().describe('seconds'),
   rate_limit: z.int().nullable().describe('jobs claimed per second'),
   enabled: z.boolean(),
+  paused_at: instant.nullable().describe('since when it is paused; null while it is not'),
+  pause_reason: z.string().nullable().describe('as given by who paused it'),
 });
 
 /** How many jobs there are in each state, as `queue.stats` tells it from then on. */

@@ -10,6 +10,15 @@ export class DashboardResource {
   }
 }
 
+export class FeaturesResource {
+  constructor(private readonly http: Http) {}
+
+  /** What the server has switched on. Needs no credential. */
+  get(options?: CallOptions) {
+    return this.http.call('features', 'read', { isPublic: true }, options);
+  }
+}
+
 export class HealthResource {
   constructor(private readonly http: Http) {}
 

@@ -9,10 +9,10 @@ import { FormValues } from '../../ui/form-values.js';
 import { InputField, Options } from '../../ui/form.js';
 import { JsonView } from '../../ui/json-view.js';
 import { Card, PageFrame } from '../../ui/page.js';
-import { pageOf, Pager } from '../../ui/pager.js';
+import { Pager } from '../../ui/pager.js';
 import { Empty, Loaded } from '../../ui/states.js';
 import { Table } from '../../ui/table.js';
-import { useFilter } from '../../ui/url-filter.js';
+import { pageOf, useFilter } from '../../ui/url-filter.js';
 
 type Entry = Answer<'audit', 'list'>[number];
 

@@ -27,24 +27,29 @@ export function RetrySelected({ ids }: { readonly ids: readonly string[] }) {
 interface Matching {
   /** Empty = every queue that the key may use. */
   readonly queueName: string;
-  /** The server retries and purges by queue, not by tag. */
-  readonly isTagged: boolean;
+  /** Empty = any. How many have one is not known. */
+  readonly tag: string;
 }
 
-export function RetryMatching({ queueName, isTagged }: Matching) {
+export function RetryMatching(matching: Matching) {
   const { client } = useSession();
-  const total = useTotal(queueName);
+  const { queueName, tag } = matching;
+  const total = useTotal(matching);
   return (
     <ActionButton
-      label={`Retry all ${count(total)}`}
+      label={total === undefined ? 'Retry all with the tag' : `Retry all ${count(total)}`}
       kind="primary"
-      confirm={`Return ${jobsText(total)} of ${placeText(queueName)} to pending, each with a fresh retry budget?`}
-      refusal={refusalOf(total, isTagged)}
+      confirm={`Return ${matchingText(matching, total)} to pending, each with a fresh retry budget?`}
+      refusal={total === 0 ? 'There are none.' : undefined}
       run={async () => {
         const { changed } = await client.jobs.bulkRetry({
-          filter: { queueName: queueName || undefined, status: 'deadletter' },
+          filter: {
+            queueName: queueName || undefined,
+            tag: tag || undefined,
+            status: 'deadletter',
+          },
           // The oldest first; what died after the question was asked stays.
-          limit: Math.min(total, MAX_AT_ONCE),
+          limit: Math.min(total ?? MAX_AT_ONCE, MAX_AT_ONCE),
         });
         tell({ kind: 'good', text: `${jobsText(changed)} will be tried again.` });
       }}
@@ -53,23 +58,24 @@ export function RetryMatching({ queueName, isTagged }: Matching) {
 }
 
 export function PurgeMatching({
-  queueName,
-  isTagged,
   onPurged,
+  ...matching
 }: Matching & { readonly onPurged: () => void }) {
   const { client } = useSession();
-  const total = useTotal(queueName);
+  const { queueName, tag } = matching;
+  const total = useTotal(matching);
   return (
     <ActionButton
-      label={`Purge all ${count(total)}`}
+      label={total === undefined ? 'Purge all with the tag' : `Purge all ${count(total)}`}
       kind="danger"
-      confirm={`Delete ${jobsText(total)} of ${placeText(queueName)} for good, with payloads and logs? The audit trail keeps that you did.`}
-      refusal={refusalOf(total, isTagged)}
+      confirm={`Delete ${matchingText(matching, total)} for good, with payloads and logs? The audit trail keeps that you did.`}
+      refusal={total === 0 ? 'There are none.' : undefined}
       run={async () => {
         const { purgedCount } = await client.jobs.dlq.purge({
           queueName: queueName || undefined,
+          tag: tag || undefined,
           // The oldest first; what died after the question was asked stays.
-          limit: Math.min(total, MAX_AT_ONCE),
+          limit: Math.min(total ?? MAX_AT_ONCE, MAX_AT_ONCE),
           confirm: true,
         });
         tell({ kind: 'good', text: `${jobsText(purgedCount)} purged; see the audit trail.` });
@@ -80,24 +86,21 @@ export function PurgeMatching({
   );
 }
 
-/** How many dead letters there are, as events keep it. */
-function useTotal(queueName: string): number {
+/** How many dead letters there are, as events keep it; undefined of those with a tag. */
+function useTotal({ queueName, tag }: Matching): number | undefined {
   const { state } = useResource(queuesResource);
+  if (tag !== '') return undefined;
   if (state.status !== 'ready') return 0;
   return state.value
     .filter((queue) => queueName === '' || queue.queueName === queueName)
     .reduce((sum, { counts }) => sum + (counts.deadletter ?? 0), 0);
 }
 
-function refusalOf(total: number, isTagged: boolean): string | undefined {
-  if (isTagged) return 'By tag they can be retried only one by one: select them.';
-  return total === 0 ? 'There are none.' : undefined;
-}
-
 function jobsText(many: number): string {
   return many === 1 ? '1 job' : `${count(many)} jobs`;
 }
 
-function placeText(queueName: string): string {
-  return queueName === '' ? 'every queue' : queueName;
+function matchingText({ queueName, tag }: Matching, total: number | undefined): string {
+  const jobs = total === undefined ? `all jobs with the tag ${tag}` : jobsText(total);
+  return `${jobs} of ${queueName === '' ? 'every queue' : queueName}`;
 }

@@ -5,11 +5,11 @@ import { useResource } from '../../live/use-resource.js';
 import { InputField } from '../../ui/form.js';
 import { JobLink } from '../../ui/job-link.js';
 import { Card, PageFrame } from '../../ui/page.js';
-import { pageOf, Pager } from '../../ui/pager.js';
+import { Pager } from '../../ui/pager.js';
 import { Empty, Loaded } from '../../ui/states.js';
 import { Table } from '../../ui/table.js';
 import { Ago } from '../../ui/time.js';
-import { useFilter } from '../../ui/url-filter.js';
+import { pageOf, useFilter } from '../../ui/url-filter.js';
 import { PurgeMatching, RetryMatching, RetrySelected } from './dead-letter-actions.js';
 import './dead-letters.css';
 import { deadLettersResource, PAGE_SIZE, type DeadLetterRow } from './dead-letters.js';
@@ -42,12 +42,8 @@ export function Page() {
       actions={
         <>
           <RetrySelected ids={chosen} />
-          <RetryMatching queueName={queueName} isTagged={tag !== ''} />
-          <PurgeMatching
-            queueName={queueName}
-            isTagged={tag !== ''}
-            onPurged={() => letters.reload()}
-          />
+          <RetryMatching queueName={queueName} tag={tag} />
+          <PurgeMatching queueName={queueName} tag={tag} onPurged={() => letters.reload()} />
         </>
       }
     >

@@ -11,7 +11,7 @@ export function FilterBar({
   readonly onChange: (filters: Filters) => void;
 }) {
   const { state: queues } = useResource(queuesResource);
-  const change = (part: Partial<Filters>) => onChange({ ...filters, page: 0, ...part });
+  const change = (part: Partial<Filters>) => onChange({ ...filters, page: 1, ...part });
   const names = queues.status === 'ready' ? queues.value.map(({ queueName }) => queueName) : [];
   return (
     <search className="filters">
@@ -79,7 +79,7 @@ export function FilterBar({
         <button
           type="button"
           className="button"
-          onClick={() => onChange({ q: '', queue: '', tag: '', statuses: [], page: 0 })}
+          onClick={() => onChange({ q: '', queue: '', tag: '', statuses: [], page: 1 })}
         >
           <Icon name="close" /> Clear
         </button>

@@ -1,5 +1,7 @@
 import type { Query } from '@spooled/sdk';
 
+import { pageOf } from '../../ui/url-filter.js';
+
 export const statuses = [
   'pending',
   'scheduled',
@@ -17,7 +19,7 @@ export interface Filters {
   readonly tag: string;
   /** None: any. */
   readonly statuses: readonly Status[];
-  /** From 0. */
+  /** From 1. */
   readonly page: number;
 }
 
@@ -30,7 +32,7 @@ export function readFilters(search: URLSearchParams): Filters {
     queue: search.get('queue') ?? '',
     tag: search.get('tag') ?? '',
     statuses: statuses.filter((status) => named.includes(status)),
-    page: Math.max(0, Number.parseInt(search.get('page') ?? '1', 10) - 1 || 0),
+    page: pageOf(search),
   };
 }
 
@@ -40,14 +42,14 @@ export function writeFilters({ q, queue, tag, statuses: wanted, page }: Filters)
     queue,
     tag,
     status: wanted.join(','),
-    page: page === 0 ? '' : String(page + 1),
+    page: page === 1 ? '' : String(page),
   };
   return new URLSearchParams(Object.entries(given).filter(([, value]) => value !== ''));
 }
 
 /** One more than is shown says whether there is a next page. */
 export function toQuery(filters: Filters): Query<'jobs', 'list'> {
-  return { ...toBulkFilter(filters), limit: PAGE_SIZE + 1, offset: filters.page * PAGE_SIZE };
+  return { ...toBulkFilter(filters), limit: PAGE_SIZE + 1, offset: (filters.page - 1) * PAGE_SIZE };
 }
 
 /** The same for what is done to all that match. */

@@ -66,7 +66,7 @@ function applied(list: JobList, events: readonly SpooledEvent[], filters: Filter
 
 /** New jobs are put on the first page when what an event says is all that the filters ask. */
 function canJudge({ q, tag, page }: Filters): boolean {
-  return q === '' && tag === '' && page === 0;
+  return q === '' && tag === '' && page === 1;
 }
 
 function mayMatch(
@@ -74,7 +74,7 @@ function mayMatch(
   { queue, statuses, page }: Filters,
 ): boolean {
   const isOfStatus = statuses.length === 0 || statuses.some((each) => each === status);
-  return page === 0 && (queue === '' || queue === queueName) && isOfStatus;
+  return page === 1 && (queue === '' || queue === queueName) && isOfStatus;
 }
 
 type Created = Extract<SpooledEvent, { type: 'job.created' }>['data'];

@@ -6,6 +6,7 @@ import { StatusBadge } from '../../ui/badge.js';
 import { JobLink } from '../../ui/job-link.js';
 import { count } from '../../ui/numbers.js';
 import { Card, PageFrame } from '../../ui/page.js';
+import { Pager } from '../../ui/pager.js';
 import { Empty, Loaded } from '../../ui/states.js';
 import { Table, type Column } from '../../ui/table.js';
 import { Ago } from '../../ui/time.js';
@@ -114,7 +115,7 @@ function Listed({
       )}
       <Card isFlush>
         <Table label="Jobs" columns={columns} rows={rows} rowKey={({ id }) => id}>
-          {hasFilter(filters) || page > 0 ? (
+          {hasFilter(filters) || page > 1 ? (
             <Empty icon="search" title="No job matches">
               Take a filter away, or look for something else.
             </Empty>
@@ -124,28 +125,8 @@ function Listed({
             </Empty>
           )}
         </Table>
+        <Pager page={page} hasMore={hasMore} onPage={(to) => onShow({ ...filters, page: to })} />
       </Card>
-      {(page > 0 || hasMore) && (
-        <nav className="pages" aria-label="Pages of jobs">
-          <button
-            type="button"
-            className="button"
-            disabled={page === 0}
-            onClick={() => onShow({ ...filters, page: page - 1 })}
-          >
-            Newer
-          </button>
-          <span className="muted tabular">Page {page + 1}</span>
-          <button
-            type="button"
-            className="button"
-            disabled={!hasMore}
-            onClick={() => onShow({ ...filters, page: page + 1 })}
-          >
-            Older
-          </button>
-        </nav>
-      )}
     </>
   );
 }

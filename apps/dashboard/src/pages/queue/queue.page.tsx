@@ -1,7 +1,7 @@
 import type { Answer } from '@spooled/sdk';
 import { Link, useLocation, useParams } from 'wouter';
 
-import { queuesResource } from '../../live/queues.js';
+import { queuesResource, type QueueRow } from '../../live/queues.js';
 import { useQueueRates } from '../../live/queue-rates.js';
 import type { Resource } from '../../live/resources.js';
 import { useResource } from '../../live/use-resource.js';
@@ -35,7 +35,7 @@ export function Page() {
   return (
     <PageFrame
       title={name}
-      description={row && <StatusBadge status={row.isPaused ? 'paused' : 'active'} />}
+      description={row && <State queue={row} />}
       actions={
         row && (
           <>
@@ -122,6 +122,16 @@ export function Page() {
         </Loaded>
       </Card>
     </PageFrame>
+  );
+}
+
+function State({ queue: { isPaused, pausedAt, pauseReason } }: { readonly queue: QueueRow }) {
+  if (!isPaused) return <StatusBadge status="active" />;
+  return (
+    <>
+      <StatusBadge status="paused" /> {pausedAt && <Ago at={pausedAt} />}
+      {pauseReason && `: ${pauseReason}`}
+    </>
   );
 }
 

@@ -24,6 +24,10 @@ const billingResource = snapshotOf('billing', (client, signal) =>
   client.billing.getStatus({ signal }),
 );
 
+const featuresResource = snapshotOf('features', (client, signal) =>
+  client.features.get({ signal }),
+);
+
 const titles: Readonly<Record<keyof Usage['usage'], string>> = {
   jobsToday: 'Jobs today, UTC',
   activeJobs: 'Active jobs',
@@ -121,6 +125,8 @@ function daysText(days: number): string {
 /** What is paid, where payment is on; nothing elsewhere. */
 function Subscription({ billing }: { readonly billing: Answer<'billing', 'status'> }) {
   const { client } = useSession();
+  const features = useResource(featuresResource).state;
+  const takesPayment = features.status !== 'ready' || features.value.value.billing;
   if (!billing.hasStripeCustomer) return null;
   const { stripeSubscriptionStatus: status, stripeCurrentPeriodEnd: end } = billing;
   return (
@@ -134,13 +140,15 @@ function Subscription({ billing }: { readonly billing: Answer<'billing', 'status
           </>
         )}
       </p>
-      <ActionButton
-        label="Manage payment"
-        run={async () => {
-          const { url } = await client.billing.createPortal({ returnUrl: location.href });
-          location.assign(url);
-        }}
-      />
+      {takesPayment && (
+        <ActionButton
+          label="Manage payment"
+          run={async () => {
+            const { url } = await client.billing.createPortal({ returnUrl: location.href });
+            location.assign(url);
+          }}
+        />
+      )}
     </div>
   );
 }

@@ -6,11 +6,11 @@ import { StatusBadge } from '../../ui/badge.js';
 import { Meter } from '../../ui/meter.js';
 import { count } from '../../ui/numbers.js';
 import { Card, PageFrame } from '../../ui/page.js';
-import { pageOf, Pager } from '../../ui/pager.js';
+import { Pager } from '../../ui/pager.js';
 import { Empty, Loaded } from '../../ui/states.js';
 import { Table } from '../../ui/table.js';
 import { Ago } from '../../ui/time.js';
-import { useFilter } from '../../ui/url-filter.js';
+import { pageOf, useFilter } from '../../ui/url-filter.js';
 import { PAGE_SIZE, workflowsResource } from './workflows.js';
 
 const statuses: readonly WorkflowStatus[] = [

@@ -26,18 +26,18 @@ export interface DeadLetterFilter {
   readonly offset: number;
 }
 
-/** Which dead letters are retried: the given ones, or else the oldest; null = no matter. */
-export interface RetrySelection {
-  readonly jobIds: readonly string[] | null;
+/** The oldest dead letters, of these; null = no matter. */
+export interface OldestSelection {
   readonly queueName: string | null;
+  readonly tag: string | null;
+  readonly jobType: string | null;
   readonly limit: number;
 }
 
-/** Which dead letters are purged: the oldest; null = no matter. */
-export interface PurgeSelection {
+/** Dead letters by id, in any queue or in one. */
+export interface GivenSelection {
+  readonly jobIds: readonly string[];
   readonly queueName: string | null;
-  readonly givenUpBefore: string | null;
-  readonly limit: number;
 }
 
 /** Small enough that no other statement waits long behind one. */
@@ -78,6 +78,18 @@ export class DeadLetterRepository {
     return rows.map(toDeadLetter);
   }
 
+  /** Those of the jobs that are dead letters, in the order given. */
+  async listByIds(organizationId: string, ids: readonly string[]): Promise<DeadLetter[]> {
+    const values = [organizationId, ids];
+    const rows = await this.database.query<ListRow>(
+      [organizationId],
+      deadLetterSql.listByIds,
+      values,
+    );
+    const byId = new Map(rows.map((row) => [row.id, toDeadLetter(row)]));
+    return ids.flatMap((id) => byId.get(id) ?? []);
+  }
+
   /**
    * Returns dead letters to pending: all that are selected or, when the plan has no room for them, none. Answers their
    * ids, longest dead first.
@@ -86,15 +98,16 @@ export class DeadLetterRepository {
   async retry(
     organizationId: string,
     plan: PlanLimits,
-    which: RetrySelection,
+    which: GivenSelection | OldestSelection,
     witness?: Witness,
   ): Promise<string[]> {
+    const select = await this.#toRetry(organizationId, which);
     return this.database.transaction([organizationId], async (transaction) => {
       const counts =
         plan.max_active_jobs === null
           ? undefined
           : (await holdCounts(transaction, [organizationId])).get(organizationId);
-      const rows = await retrySelected(transaction, organizationId, which);
+      const rows = await select(transaction);
       const refusal = counts?.add(plan, { revivedJobs: rows.length }) ?? null;
       if (refusal !== null) throw refusal;
       const events = new EventsByOrganization();
@@ -121,19 +134,22 @@ export class DeadLetterRepository {
    */
   async purge(
     organizationId: string,
-    { queueName, givenUpBefore, limit }: PurgeSelection,
+    selection: OldestSelection & { readonly givenUpBefore: string | null },
     actor: AuditActor,
   ): Promise<ReadonlyMap<string, number>> {
     const purged = new Map<string, number>();
-    const { ofQueue, ofAll } = deadLetterSql.purge;
-    for (let left = limit; left > 0;) {
+    const { queueName, tag, jobType, givenUpBefore } = selection;
+    const statement = deadLetterSql.purge(await this.#shapeOf(organizationId, selection));
+    for (let left = selection.limit; left > 0;) {
       const batch = Math.min(left, PURGE_BATCH);
       const rows = await this.database.transaction([organizationId], async (transaction) => {
-        const gone = await transaction.query<PurgedRow>(queueName === null ? ofAll : ofQueue, [
+        const gone = await transaction.query<PurgedRow>(statement, [
           organizationId,
           queueName,
-          givenUpBefore,
           batch,
+          tag,
+          jobType,
+          givenUpBefore,
         ]);
         this.workflows.touch(transaction, gone);
         if (gone.length > 0) {
@@ -141,7 +157,13 @@ export class DeadLetterRepository {
             organizationId,
             actor,
             action: 'dead_letters.purged',
-            details: { queue_name: queueName, older_than: givenUpBefore, count: gone.length },
+            details: {
+              queue_name: queueName,
+              ...(tag !== null && { tag }),
+              ...(jobType !== null && { job_type: jobType }),
+              older_than: givenUpBefore,
+              count: gone.length,
+            },
           });
         }
         return gone;
@@ -153,20 +175,34 @@ export class DeadLetterRepository {
     }
     return purged;
   }
-}
 
-function retrySelected(
-  transaction: Transaction,
-  organizationId: string,
-  { jobIds, queueName, limit }: RetrySelection,
-): Promise<RetriedRow[]> {
-  const { retryByIds, retryOldest } = deadLetterSql;
-  if (jobIds !== null) {
-    const queues = queueName === null ? null : [queueName];
-    return transaction.query(retryByIds, [organizationId, queues, jobIds]);
+  /** What retries them, once the way to look for them is known. */
+  async #toRetry(organizationId: string, which: GivenSelection | OldestSelection) {
+    if ('jobIds' in which) {
+      const queues = which.queueName === null ? null : [which.queueName];
+      return (transaction: Transaction) =>
+        transaction.query<RetriedRow>(deadLetterSql.retryByIds, [
+          organizationId,
+          queues,
+          which.jobIds,
+        ]);
+    }
+    const { queueName, limit, tag, jobType } = which;
+    const statement = deadLetterSql.retryOldest(await this.#shapeOf(organizationId, which));
+    return (transaction: Transaction) =>
+      transaction.query<RetriedRow>(statement, [organizationId, queueName, limit, tag, jobType]);
   }
-  const statement = queueName === null ? retryOldest.ofAll : retryOldest.ofQueue;
-  return transaction.query(statement, [organizationId, queueName, limit]);
+
+  async #shapeOf(
+    organizationId: string,
+    { queueName, tag, jobType }: OldestSelection,
+  ): Promise<deadLetterSql.OldestShape> {
+    return {
+      hasQueue: queueName !== null,
+      tag: await rarityOf(this.database, organizationId, 'tag', tag),
+      jobType: await rarityOf(this.database, organizationId, 'type', jobType),
+    };
+  }
 }
 
 interface ListRow extends SummaryRow {

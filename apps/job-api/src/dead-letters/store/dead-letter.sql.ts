@@ -3,21 +3,8 @@ import { sql, type Statement } from '@spooled/postgres';
 import { remembered } from '../../jobs/store/attempt.sql.js';
 import { FORGET_BELONGINGS } from '../../jobs/store/forget.sql.js';
 import { SUMMARY } from '../../jobs/store/job.sql.js';
-import { tagged } from '../../jobs/store/list.sql.js';
+import { ofBody, tagged } from '../../jobs/store/list.sql.js';
 import type { Rarity } from '../../jobs/store/rarity.js';
-
-/** One statement for a named queue and one for all of them: each reads an index of its own in its order. */
-interface ByQueue {
-  readonly ofQueue: Statement;
-  readonly ofAll: Statement;
-}
-
-function byQueue(name: string, statement: (inQueue: string) => string): ByQueue {
-  return {
-    ofQueue: sql(`${name}-of-queue`, statement('s.queue_name = $2')),
-    ofAll: sql(`${name}-of-all`, statement('($2::text is null)')),
-  };
-}
 
 /** What a list of dead letters is asked for; what is not asked for is not in its statement. */
 export interface LetterListShape {
@@ -45,16 +32,29 @@ export function list({ hasQueue, hasScope, tag }: LetterListShape): Statement {
   const { from, condition } = LETTERS[tag];
   return sql(
     ['dead-letters.list', ...filters.filter(Boolean)].join('-'),
-    `
-    select ${SUMMARY}, s.organization_id, j.tags, j.timeout_seconds, d.reason, is_short,
-      case when is_short then j.payload end as payload
-    from (
+    lettersOf(`
       select s.organization_id, s.id from ${from}
       where s.organization_id = $1 and s.status = 'deadletter'
         and ${hasQueue ? 's.queue_name = $2' : '$2::text is null'}
         and ${hasScope ? 's.queue_name = any ($3)' : '$3::text[] is null'}
         and ${condition}
-      order by s.completed_at desc, s.id desc limit $5 offset $6
+      order by s.completed_at desc, s.id desc limit $5 offset $6`),
+  );
+}
+
+/** Those of the jobs $2 that are dead letters. */
+export const listByIds = sql(
+  'dead-letters.list-by-ids',
+  lettersOf(`
+      select s.organization_id, s.id from jobs.job_finished s
+      where s.organization_id = $1 and s.id = any ($2::uuid[]) and s.status = 'deadletter'`),
+);
+
+function lettersOf(page: string): string {
+  return `
+    select ${SUMMARY}, s.organization_id, j.tags, j.timeout_seconds, d.reason, is_short,
+      case when is_short then j.payload end as payload
+    from (${page}
     ) p
     join jobs.job_finished s on s.organization_id = p.organization_id and s.id = p.id
     join jobs.job j on j.organization_id = p.organization_id and j.id = p.id
@@ -65,8 +65,51 @@ export function list({ hasQueue, hasScope, tag }: LetterListShape): Statement {
         and octet_length(j.payload::text) <= ${MAX_LISTED_PAYLOAD_BYTES} as is_short
       offset 0
     ) l
-    order by s.completed_at desc, s.id desc`,
-  );
+    order by s.completed_at desc, s.id desc`;
+}
+
+/** Which of the oldest dead letters are asked for; each combination has a statement of its own, which reads an index of its own. */
+export interface OldestShape {
+  readonly hasQueue: boolean;
+  readonly tag: Rarity;
+  readonly jobType: Rarity;
+}
+
+/**
+ * The oldest that are asked for, which nobody else is moving: those are left to him. $2 queue, $3 limit, $4 tag, $5 job type.
+ * Of what few jobs have, these few are read; of anything else the dead letters, oldest first.
+ */
+function oldest({ hasQueue, tag, jobType }: OldestShape, condition = 'true'): string {
+  const leader = tag === 'rare' ? 'tag' : jobType === 'rare' ? 'type' : undefined;
+  const { from, mark } = OLDEST[leader ?? 'none'];
+  const hasTag = tag === 'none' ? '$4::text is null' : tagged('s');
+  const hasType = jobType === 'none' ? '$5::text is null' : ofBody('s', 'b.job_type = $5');
+  return `
+  picked as materialized (
+    select s.organization_id, s.id from ${from}
+    where s.organization_id = $1 and s.status = 'deadletter'
+      and ${hasQueue ? 's.queue_name = $2' : '$2::text is null'} and ${mark}
+      and ${leader === 'tag' ? 'true' : hasTag} and ${leader === 'type' ? 'true' : hasType}
+      and ${condition}
+    order by s.completed_at, s.id limit $3
+    for update of s skip locked
+  )`;
+}
+
+const JOINED = 'jobs.job_finished s on s.organization_id = t.organization_id and s.id = t.id';
+const OLDEST = {
+  none: { from: 'jobs.job_finished s', mark: 'true' },
+  tag: { from: `jobs.job_tag t join ${JOINED}`, mark: 't.organization_id = $1 and t.tag = $4' },
+  type: { from: `jobs.job t join ${JOINED}`, mark: 't.organization_id = $1 and t.job_type = $5' },
+};
+
+function oldestName(name: string, { hasQueue, tag, jobType }: OldestShape): string {
+  const filters = [
+    hasQueue ? 'of-queue' : 'of-all',
+    tag !== 'none' && `${tag}-tag`,
+    jobType !== 'none' && `${jobType}-type`,
+  ];
+  return [name, ...filters.filter(Boolean)].join('-');
 }
 
 /**
@@ -125,38 +168,30 @@ export const retryByIds = sql(
   ${RETURN_TO_PENDING}`,
 );
 
-/** Retries the oldest dead letters. $2 queue, $3 limit. Those that somebody else is moving are left to him. */
-export const retryOldest = byQueue(
-  'dead-letters.retry-oldest',
-  (inQueue) => `
-  with picked as materialized (
-    select s.organization_id, s.id from jobs.job_finished s
-    where s.organization_id = $1 and s.status = 'deadletter' and ${inQueue}
-    order by s.completed_at, s.id limit $3
-    for update skip locked
-  ),
+/** Retries the oldest dead letters. */
+export function retryOldest(shape: OldestShape): Statement {
+  return sql(
+    oldestName('dead-letters.retry-oldest', shape),
+    `
+  with ${oldest(shape)},
   gone as (
     delete from jobs.job_finished s using picked p where s.organization_id = p.organization_id and s.id = p.id
     returning s.*, clock_timestamp() as at
   ),
   ${RETURN_TO_PENDING}`,
-);
+  );
+}
 
 /**
- * Deletes the oldest dead letters that were given up before $3 (null = whenever) with everything that belongs to them.
- * $2 queue, $4 limit. Who depended on them was cancelled when they were given up; in a workflow it is still known that they
+ * Deletes the oldest dead letters that were given up before $6 (null = whenever) with everything that belongs to them.
+ * Who depended on them was cancelled when they were given up; in a workflow it is still known that they
  * did, or they would run when it is retried, without what they were to wait for.
  */
-export const purge = byQueue(
-  'dead-letters.purge',
-  (inQueue) => `
-  with picked as materialized (
-    select s.organization_id, s.id from jobs.job_finished s
-    where s.organization_id = $1 and s.status = 'deadletter' and ${inQueue}
-      and ($3::timestamptz is null or s.completed_at < $3)
-    order by s.completed_at, s.id limit $4
-    for update skip locked
-  ),
+export function purge(shape: OldestShape): Statement {
+  return sql(
+    oldestName('dead-letters.purge', shape),
+    `
+  with ${oldest(shape, '($6::timestamptz is null or s.completed_at < $6)')},
   gone as (
     delete from jobs.job_finished s using picked p where s.organization_id = p.organization_id and s.id = p.id
     returning s.organization_id, s.id, s.queue_name, s.status, s.workflow_id
@@ -172,4 +207,5 @@ export const purge = byQueue(
       where j.organization_id = d.organization_id and j.id = d.child_id and j.workflow_id = g.workflow_id)
   )
   select organization_id, queue_name, workflow_id from gone`,
-);
+  );
+}

@@ -226,7 +226,8 @@ function inRange({ range }: ListShape, row: string): string {
   return `${ids} and ${ofBody(row, '($10::timestamptz is null or b.created_at >= $10) and ($11::timestamptz is null or b.created_at < $11)')}`;
 }
 
-function ofBody(row: string, condition: string): string {
+/** That a row is of a job whose body is so. */
+export function ofBody(row: string, condition: string): string {
   return `exists (
         select from jobs.job b where b.organization_id = ${row}.organization_id and b.id = ${row}.id and ${condition})`;
 }

@@ -57,6 +57,8 @@ export class QueueRepository {
       default_timeout: row.default_timeout ?? this.config.QUEUE_DEFAULT_TIMEOUT_SECS,
       rate_limit: row.rate_limit,
       enabled: row.enabled ?? true,
+      paused_at: row.paused_at?.toISOString() ?? null,
+      pause_reason: row.pause_reason,
     }));
   }
 
@@ -261,7 +263,11 @@ export class QueueRepository {
   }
 }
 
-interface ListRow {
+interface PausedRow {
+  readonly paused_at: Date | null;
+  readonly pause_reason: string | null;
+}
+interface ListRow extends PausedRow {
   readonly queue_name: string;
   readonly max_retries: number | null;
   readonly default_timeout: number | null;
@@ -277,7 +283,7 @@ interface RemovalRow extends TracesRow {
   readonly is_removed: boolean;
   readonly is_busy: boolean;
 }
-interface QueueRow {
+interface QueueRow extends PausedRow {
   readonly id: string;
   readonly organization_id: string;
   readonly queue_name: string;
@@ -335,6 +341,7 @@ function toTraces({ is_configured, has_jobs, is_scheduled }: TracesRow): QueueTr
 function toQueue(row: QueueRow): Queue {
   return {
     ...row,
+    paused_at: row.paused_at?.toISOString() ?? null,
     created_at: row.created_at.toISOString(),
     updated_at: row.updated_at.toISOString(),
   };

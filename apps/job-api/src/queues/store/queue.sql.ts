@@ -1,6 +1,10 @@
 import { sql } from '@spooled/postgres';
 
-const CONFIG = `id, organization_id, queue_name, max_retries, default_timeout, rate_limit, enabled, settings, created_at, updated_at`;
+/** Since when a queue is paused and why, of the marks in its settings; null while it is not. */
+const PAUSE = `(settings->>'paused_at')::timestamptz as paused_at, settings->>'paused_reason' as pause_reason`;
+
+const CONFIG = `id, organization_id, queue_name, max_retries, default_timeout, rate_limit, enabled, settings, ${PAUSE},
+  created_at, updated_at`;
 
 /** Queues by name: those with a configuration, those that have jobs, those that schedules feed. $2 scope, null = all. */
 export const list = sql(
@@ -19,7 +23,7 @@ export const list = sql(
       from jobs.counter_delta where organization_id = $1
     ) counted group by queue_name having sum(total) > 0
   )
-  select k.queue_name, q.max_retries, q.default_timeout, q.rate_limit, q.enabled
+  select k.queue_name, q.max_retries, q.default_timeout, q.rate_limit, q.enabled, ${PAUSE}
   from known k left join jobs.queue q on q.organization_id = $1 and q.queue_name = k.queue_name
   where $2::text[] is null or k.queue_name = any ($2)
   order by k.queue_name limit 100`,
