@@ -44,6 +44,9 @@ const LIST = { statuses: [], order: 'created_at', direction: 'asc', range: 'none
 const PLAIN = { ...LIST, hasScope: false, hasQueue: false, tag: 'none', jobType: 'none' } as const;
 const RARITIES = ['none', 'rare', 'common'];
 const ORDERS = `created_at updated_at scheduled_at completed_at priority status queue_name retry_count`;
+const OLDEST = RARITIES.flatMap((tag) =>
+  RARITIES.flatMap((jobType) => [true, false].map((hasQueue) => ({ hasQueue, tag, jobType }))),
+);
 const MAKERS: Readonly<Record<string, readonly object[]>> = {
   'list list': [
     ...words(ORDERS).flatMap((order) =>
@@ -67,8 +70,16 @@ const MAKERS: Readonly<Record<string, readonly object[]>> = {
   'dead-letter list': RARITIES.flatMap((tag) =>
     [true, false].map((is) => ({ hasQueue: is, hasScope: is, tag })),
   ),
+  'dead-letter purge': OLDEST,
+  'dead-letter retryOldest': OLDEST,
 };
-const PARTS = ['attempt remembered', 'by-key byKey', 'cancelled cancelled', 'list tagged'];
+const PARTS = [
+  'attempt remembered',
+  'by-key byKey',
+  'cancelled cancelled',
+  'list ofBody',
+  'list tagged',
+];
 
 /** Planned as job-api has it: each table is begun with where the condition leads, which the plan then shows. */
 const SETTINGS = ['seqscan', 'bitmapscan', 'hashjoin', 'mergejoin', 'sort'];
