@@ -21,8 +21,13 @@ const files = readdirSync('apps')
   .map((app) => path.resolve('apps', app, 'dist/migrations/index.js'))
   .filter((file) => existsSync(file));
 const own = await Promise.all(files.map((file) => import(pathToFileURL(file).href)));
-await runMigrations(DATABASE_URL, [
-  ...eventLogMigrations,
-  ...auditMigrations,
-  ...own.flatMap(({ migrations }) => migrations),
-]);
+try {
+  await runMigrations(DATABASE_URL, [
+    ...eventLogMigrations,
+    ...auditMigrations,
+    ...own.flatMap(({ migrations }) => migrations),
+  ]);
+} catch (error) {
+  console.error(`The migration failed and is to be run again: ${error.message}`);
+  process.exit(1);
+}

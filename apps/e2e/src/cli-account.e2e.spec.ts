@@ -153,7 +153,7 @@ it('keys are made and shown once, changed, and end at once', async () => {
   expect((await user.run(['keys', 'get', id])).stdout).toMatch(/^state +revoked$/m);
 
   const { stdout } = await user.run(['audit', '--action', 'key.revoked', '-n', '1']);
-  expect(stdout).toMatch(new RegExp(`^WHEN .*\n.* ago +\\S+ +key.revoked +${id} `));
+  expect(stdout).toMatch(new RegExp(`^WHEN .*\n(?:now|.* ago) +\\S+ +key.revoked +${id} `));
   const yesterday = ['audit', '--until', '1d', '--actor', 'system'];
   expect((await user.run(yesterday)).stdout).toBe('No entries.\n');
   expect(await user.run(['audit', '--since', 'soon'])).toMatchObject({ code: 2 });

@@ -33,8 +33,6 @@ const MAX_BODY_BYTES = 5 * 1024 * 1024 + 64 * 1024;
 /** Longer than the idle limit of the usual load balancers, so that they close first. */
 const KEEP_ALIVE_MS = 75_000;
 const HANG_UP_EVERY_MS = 50;
-/** How long connections are served on when the process stops, so that busy ones end with an answer that says so. */
-const LINGER_MS = 300;
 
 /**
  * The process's HTTP server: one bare Fastify instance. Nest composes the providers; requests do not pass through it
@@ -144,7 +142,7 @@ export class HttpServer implements OnApplicationBootstrap, BeforeApplicationShut
   }
 
   async #linger(): Promise<void> {
-    const deadline = performance.now() + LINGER_MS;
+    const deadline = performance.now() + this.config.HTTP_LINGER_MS;
     const { server } = this.fastify;
     if (!server.listening) return;
     const count = promisify(server.getConnections.bind(server));

@@ -5,6 +5,11 @@ import { z } from 'zod';
 export const httpConfig = z.object({
   HOST: env.text('0.0.0.0'),
   PORT: env.port(8080),
+  /**
+   * How long connections are served on when the process stops, in milliseconds: each that is used meanwhile ends with an
+   * answer that says so. Behind a load balancer, longer than callers pause between two requests.
+   */
+  HTTP_LINGER_MS: env.int(300, 0, 30_000),
   /** Where `/metrics` is served as well; unset = nowhere else. */
   METRICS_PORT: z.coerce.number().int().min(0).max(65_535).optional(),
   /** Requests per second and burst of one client address on public routes. */
