@@ -40,7 +40,8 @@ export async function startServices(environment, count) {
   const wanted = services.flatMap((room) => Array.from({ length: count }, () => room));
   return Promise.all(
     wanted.map(async (room) => {
-      const settings = { BENCH_ROOM: room, SERVICE_NAME: room };
+      // The chart's time to linger, so that a stop loses no call.
+      const settings = { BENCH_ROOM: room, SERVICE_NAME: room, HTTP_LINGER_MS: '3000' };
       const server = await startServer(environment, settings);
       return { room, environment: settings, isServing: true, ...server };
     }),

@@ -36,7 +36,7 @@ export async function benchRollout(environment, report) {
       const seconds = (performance.now() - startedAt) / 1000;
       return { seconds, rate: ((await completed()) - before) / seconds };
     };
-    await sleep(3000);
+    await sleep(10_000);
     const steady = await rateDuring(() => sleep(SECONDS * 1000));
     report('no process replaced (jobs/s)', steady);
     const { seconds, rate } = await rateDuring(async () => {

@@ -14,6 +14,8 @@ export const jobApiConfig = z.object({
   WORK_POLL_INTERVAL_MS: env.int(2000, 50, 60_000),
   /** Callers that may share one transaction; 1 switches grouping off (for measuring what it is worth). */
   GROUP_COMMIT_MAX_ROWS: env.int(500, 1, 1000),
+  /** Transactions of grouped calls under way at once, of this process. */
+  GROUP_COMMIT_MAX_IN_FLIGHT: env.int(2, 1, 8),
 });
 export type JobApiConfig = z.output<typeof jobApiConfig>;
 

@@ -81,8 +81,10 @@ export const KEYED_PLANS = {
       provide: GroupCommit,
       inject: [Database, Metrics, JOB_API_CONFIG],
       useFactory: (database: Database, metrics: Metrics, config: JobApiConfig) => {
-        const maxRows = config.GROUP_COMMIT_MAX_ROWS;
-        return new GroupCommit({ database, metrics, maxRows, maxInFlight: maxRows === 1 ? 8 : 2 });
+        const { GROUP_COMMIT_MAX_ROWS: maxRows, GROUP_COMMIT_MAX_IN_FLIGHT } = config;
+        // Without grouping, what would share one transaction needs as many.
+        const maxInFlight = maxRows === 1 ? 8 : GROUP_COMMIT_MAX_IN_FLIGHT;
+        return new GroupCommit({ database, metrics, maxRows, maxInFlight });
       },
     },
     WorkSignal,
