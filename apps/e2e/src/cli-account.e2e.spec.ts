@@ -1,5 +1,4 @@
 /** The command line for who keeps an account, and for who works in a shell: what the other groups of commands do not show. */
-import { jest } from '@jest/globals';
 import { eventually, onCleanUp } from '@spooled/testing';
 import { once } from 'node:events';
 import { createServer, type IncomingHttpHeaders } from 'node:http';
@@ -8,9 +7,6 @@ import { Webhook } from 'standardwebhooks';
 
 import { SpooledUser } from './harness/command.js';
 import { World, type Organization } from './harness/world.js';
-
-// Each command is a process, and takes its time to start on a machine that is busy.
-jest.setTimeout(180_000);
 
 let world: World;
 let organization: Organization;
@@ -21,9 +17,8 @@ beforeAll(async () => {
   world = await World.start('standalone');
   organization = await world.organization('cli-account');
   user = new SpooledUser({ SPOOLED_URL: world.host.base(), SPOOLED_API_KEY: organization.key });
-  user.secrets.add(organization.key);
-}, 60_000);
-afterAll(() => world?.stop(), 30_000);
+});
+afterAll(() => world?.stop());
 
 const newQueue = () => `account-${(queueCount += 1)}`;
 
@@ -132,7 +127,6 @@ it('keys are made and shown once, changed, and end at once', async () => {
   const { id, key } = made;
   const worker = new SpooledUser({ SPOOLED_URL: world.host.base(), SPOOLED_API_KEY: key });
   user.secrets.add(key);
-  worker.secrets.add(key);
   expect(await worker.run(['jobs', 'create', '-q', newQueue()])).toMatchObject({ code: 3 });
   const ticket = await worker.json<{ ticket: string }>('keys', 'ticket', '-q', queue);
   expect(ticket.ticket).toMatch(/^tkt_/);

@@ -1,11 +1,8 @@
 /** `spooled doctor` before a database of several servers. */
-import { jest } from '@jest/globals';
 import { freePort, postgresServer, promote, standbyOf } from '@spooled/testing';
 import pg from 'pg';
 
 import { SpooledUser } from './harness/command.js';
-
-jest.setTimeout(180_000);
 
 interface Check {
   readonly name: string;

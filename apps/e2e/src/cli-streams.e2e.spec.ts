@@ -17,7 +17,6 @@ beforeAll(async () => {
   world = await World.start('standalone');
   organization = await world.organization('cli-streams');
   user = new SpooledUser({ SPOOLED_URL: world.host.base(), SPOOLED_API_KEY: organization.key });
-  user.secrets.add(organization.key);
 });
 afterAll(() => world?.stop());
 

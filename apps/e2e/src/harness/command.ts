@@ -40,6 +40,7 @@ export class SpooledUser {
   private readonly env: Environment;
 
   constructor(env: Environment = {}) {
+    if (env['SPOOLED_API_KEY'] !== undefined) this.secrets.add(env['SPOOLED_API_KEY']);
     this.env = { ...nothing, ...env, XDG_CONFIG_HOME: this.configHome };
     onCleanUp(() => rmSync(this.configHome, { recursive: true, force: true }));
   }
